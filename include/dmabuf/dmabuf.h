@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* dmabuf.h - the whole of libdmabuf, and the functions the kernel lacks */
+#ifndef DMABUF_DMABUF_H
+#define DMABUF_DMABUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <dmabuf/device.h>
+#include <dmabuf/dma-buf.h>
+#include <dmabuf/dma-resv.h>
+#include <dmabuf/err.h>
+#include <dmabuf/export.h>
+#include <dmabuf/scatterlist.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Exporters */
+
+/*
+ * Huge pages of the default size. Every other bit beside the access mode is
+ * refused.
+ */
+#define DMABUF_EXPORT_HUGETLB 0x40000000u
+
+/**
+ * dmabuf_anon_export() - a buffer on anonymous pages of this process
+ * @size: bytes, rounded up to pages; read it back from &dma_buf.size
+ * @flags: O_RDONLY, O_WRONLY or O_RDWR: the access mode of the fds
+ * @ret_dmabuf: the buffer, with one reference; its memory is zero
+ *
+ * Its fds are opaque: they pass between processes and keep the buffer alive,
+ * but only this process sees the pages. What the access mode means is said at
+ * &struct dma_buf_export_info.
+ *
+ * As with all buffers of the library, imported ones too: attaching a device is
+ * -EBUSY when the buffer does not fit between the first page, which is never
+ * mapped, and dma_get_mask(); a table that is still mapped at detach warns, and
+ * is taken down.
+ *
+ * Return: 0; -EINVAL for no size, one that overflows, or another flag; -ENOMEM.
+ */
+DMABUF_API int dmabuf_anon_export(size_t size, unsigned int flags,
+				  struct dma_buf **ret_dmabuf);
+
+/**
+ * dmabuf_memfd_export() - a buffer on pages that any process can map
+ * @size: bytes, rounded up to pages (huge ones with DMABUF_EXPORT_HUGETLB)
+ * @flags: O_RDONLY, O_WRONLY or O_RDWR: the access mode of the fds; and
+ *	DMABUF_EXPORT_HUGETLB
+ * @ret_dmabuf: the buffer, with one reference; its memory is zero
+ *
+ * Access mode and devices are as with dmabuf_anon_export().
+ *
+ * Buffers on huge pages are mapped and unmapped in whole huge pages. Whoever
+ * can write to such an fd can punch holes, which may never be filled again, and
+ * an access to a hole raises SIGBUS. With O_RDONLY that is sealed off. With
+ * another mode other processes can map the fds by mmap(2), but dma_buf_get()
+ * refuses them there (-EINVAL): hand them to processes that you trust.
+ *
+ * Return: 0; -EINVAL for no size, one that overflows, or another flag; -ENOMEM
+ * also when no huge pages are left; -EMFILE, -ENFILE.
+ */
+DMABUF_API int dmabuf_memfd_export(size_t size, unsigned int flags,
+				   struct dma_buf **ret_dmabuf);
+
+/**
+ * dmabuf_memfd_import() - a buffer on somebody else's memfd
+ * @fd: memfd, sealed at least with F_SEAL_SHRINK, and on huge pages with
+ *	F_SEAL_WRITE or F_SEAL_FUTURE_WRITE too; stays the caller's
+ * @ret_dmabuf: the buffer, with one reference; the same one for every import
+ *	of the memfd while it lives
+ *
+ * Whether it can be written is decided now, by the access mode of @fd and its
+ * seals. A read-only one has a read-only dma_buf_vmap() (a write faults), and
+ * device maps other than DMA_TO_DEVICE are -EACCES. A write seal that is added
+ * later makes new mappings of a writable one fail: dma_buf_vmap() with -EPERM.
+ *
+ * Return: 0; -EBADF when @fd is not open; -EINVAL when it is no memfd or
+ * empty; -EPERM without the seals; -ENOMEM, -EMFILE, -ENFILE.
+ */
+DMABUF_API int dmabuf_memfd_import(int fd, struct dma_buf **ret_dmabuf);
+
+/* Noticing that fds were closed */
+
+/**
+ * dmabuf_event_fd() - when to call dmabuf_dispatch()
+ *
+ * Readable when fds may have been closed. After fork(2) the child asks again.
+ *
+ * Return: the fd, owned by the library: poll it, never close it; -errno.
+ */
+DMABUF_API int dmabuf_event_fd(void);
+
+/**
+ * dmabuf_dispatch() - drop the references of closed fds
+ *
+ * Runs the release of buffers whose last reference this was, with no lock held.
+ * Never blocks, except in those releases.
+ *
+ * Return: the number of fds (with all their copies and mappings) found closed;
+ * -EDEADLK with a warning when called inside an op.
+ */
+DMABUF_API int dmabuf_dispatch(void);
+
+/**
+ * dmabuf_reaper_start() - a thread that dispatches
+ *
+ * For programs without an event loop. Releases then run in that thread, which
+ * has all signals blocked. Idempotent; not inherited by fork(2).
+ *
+ * Return: 0 or -errno.
+ */
+DMABUF_API int dmabuf_reaper_start(void);
+
+/**
+ * dmabuf_reaper_stop() - end that thread, waiting for a release it is in
+ *
+ * Nothing happens when it does not run; inside a release it warns.
+ */
+DMABUF_API void dmabuf_reaper_stop(void);
+
+/* Misuse and broken state */
+
+/**
+ * dmabuf_report_fn - takes a report
+ * @report: one or more lines without a newline at the end; valid in the call
+ * @data: as given with the function
+ *
+ * The library holds no lock of its own around it, except that a warning raised
+ * inside an op comes with what is held around that op. A BUG handler may leave
+ * by longjmp(3) to a point outside of all ops; the objects are usable then.
+ */
+typedef void (*dmabuf_report_fn)(const char *report, void *data);
+
+/**
+ * dmabuf_set_bug_handler() - who hears of broken state
+ * @fn: NULL for the default, which prints the report. When it returns, the
+ *	process is aborted.
+ * @data: for @fn
+ */
+DMABUF_API void dmabuf_set_bug_handler(dmabuf_report_fn fn, void *data);
+
+/**
+ * dmabuf_set_warn_handler() - who hears of misuse
+ * @fn: NULL for the default, which prints the report
+ * @data: for @fn
+ */
+DMABUF_API void dmabuf_set_warn_handler(dmabuf_report_fn fn, void *data);
+
+/** dmabuf_warn_count() - warnings since the program started */
+DMABUF_API unsigned long dmabuf_warn_count(void);
+
+/** dmabuf_refcount() - references on a buffer now; for tests and teaching */
+DMABUF_API unsigned int dmabuf_refcount(const struct dma_buf *dmabuf);
+
+/** dmabuf_live_buffers() - buffers of this process not yet released */
+DMABUF_API unsigned int dmabuf_live_buffers(void);
+
+/* Pages */
+
+/*
+ * A run of pages that exporters hand to devices; the fields are the library's.
+ */
+struct dmabuf_pages {
+	void *addr;
+	size_t size;
+	bool mapped;
+	bool writable;
+};
+
+/**
+ * dmabuf_pages_init_memfd() - the pages of a range of a memfd
+ * @pages: caller's memory; ended by dmabuf_pages_fini()
+ * @fd: memfd, needed only during the call; sealed against shrinking, as pages
+ *	that a file loses raise SIGBUS
+ * @offset: bytes into it, whole pages
+ * @size: bytes, rounded up to pages; on huge pages, to these
+ *
+ * The pages are read-only when @fd was opened so or is sealed against writing.
+ *
+ * Return: 0; -EINVAL when the range is empty or not inside the file, or @offset
+ * inside a page; the error of fstat(2), fstatfs(2) or mmap(2): -EBADF, -EACCES
+ * when @fd is write-only, -ENOMEM.
+ */
+DMABUF_API int dmabuf_pages_init_memfd(struct dmabuf_pages *pages, int fd,
+				       off_t offset, size_t size);
+
+/**
+ * dmabuf_pages_init_mapping() - the pages that a mapping shows
+ * @pages: caller's memory; ended by dmabuf_pages_fini()
+ * @addr: page-aligned; stays the caller's, mapped until dmabuf_pages_fini()
+ * @size: bytes, rounded up to pages
+ *
+ * Return: 0; -EINVAL for no size, no address or one inside a page, or a range
+ * that overflows.
+ */
+DMABUF_API int dmabuf_pages_init_mapping(struct dmabuf_pages *pages, void *addr,
+					 size_t size);
+
+/**
+ * dmabuf_pages_fini() - the pages are used by no device and no table
+ * @pages: empty afterwards; empty pages may be ended again
+ */
+DMABUF_API void dmabuf_pages_fini(struct dmabuf_pages *pages);
+
+/** dmabuf_pages_nth() - page @index, counted from 0; NULL past the end */
+DMABUF_API struct page *dmabuf_pages_nth(const struct dmabuf_pages *pages,
+					 size_t index);
+
+/**
+ * dmabuf_pages_sg_table() - a table over a whole run, in as few entries as can
+ * be
+ * @pages: pages
+ * @max_segment: longest entry in bytes; dma_get_max_seg_size() of the device it
+ *	is for. UINT_MAX: no limit
+ * @table: filled in; given back to sg_free_table()
+ *
+ * The limit is rounded down to pages.
+ *
+ * Return: 0; -EINVAL for a limit below a page, or empty pages; -ENOMEM. On
+ * failure @table is empty.
+ */
+DMABUF_API int dmabuf_pages_sg_table(const struct dmabuf_pages *pages,
+				     unsigned int max_segment,
+				     struct sg_table *table);
+
+/* Devices */
+
+/**
+ * struct dmabuf_device_info - a device to make
+ * @name: copied; NULL for "device"
+ * @dma_mask: highest bus address, at least a page; 0: no limit. The first page
+ *	is never mapped
+ * @max_segment_size: longest segment in bytes, at least a page; 0: no limit
+ * @non_coherent: the device works on a copy, made at map and at sync for the
+ *	device; the bytes that it wrote reach the CPU at unmap and at sync for
+ *	the CPU. So a forgotten bracket shows
+ */
+struct dmabuf_device_info {
+	const char *name;
+	uint64_t dma_mask;
+	uint32_t max_segment_size;
+	bool non_coherent;
+};
+
+/**
+ * dmabuf_device_create() - make a simulated device
+ * @info: description; read during the call only
+ * @ret_dev: the device, given back to dmabuf_device_destroy()
+ *
+ * Return: 0; -EINVAL without @info or for a limit below a page; -ENOMEM.
+ */
+DMABUF_API int dmabuf_device_create(const struct dmabuf_device_info *info,
+				    struct device **ret_dev);
+
+/**
+ * dmabuf_device_destroy() - end a device
+ * @dev: device or NULL; attached to nothing any more, since a detach would
+ *	still use it. Mappings left over warn
+ */
+DMABUF_API void dmabuf_device_destroy(struct device *dev);
+
+/**
+ * dmabuf_device_read() - the device's DMA engine reads
+ * @dev: device
+ * @addr: bus address, from sg_dma_address()
+ * @buf: gets @len bytes
+ * @len: bytes, all inside one segment; 0 is no access and never faults
+ *
+ * Context: takes the device's lock.
+ * Return: 0; -EFAULT with a warning when a byte of it is not mapped, no longer
+ * mapped, or mapped DMA_FROM_DEVICE. Nothing is moved then.
+ */
+DMABUF_API int dmabuf_device_read(struct device *dev, dma_addr_t addr,
+				  void *buf, size_t len);
+
+/**
+ * dmabuf_device_write() - the device's DMA engine writes
+ * @dev: device
+ * @addr: bus address, from sg_dma_address()
+ * @buf: @len bytes
+ * @len: bytes, all inside one segment; 0 is no access and never faults
+ *
+ * Context: takes the device's lock.
+ * Return: 0; -EFAULT with a warning when a byte of it is not mapped, no longer
+ * mapped, or mapped DMA_TO_DEVICE. Nothing is moved then.
+ */
+DMABUF_API int dmabuf_device_write(struct device *dev, dma_addr_t addr,
+				   const void *buf, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
