@@ -1,0 +1,118 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check-invariants.sh - doc/invariants.md has every rule, and its tests exist
+#
+# usage: check-invariants.sh SOURCE_ROOT
+set -u
+
+root=$1
+table=$root/doc/invariants.md
+bad=0
+
+# Every rule: family and the highest number in it.
+families='EXPORT:10 REL:3 PUT:2 ATT:3 DET:3 PIN:2 MAP:3 UNMAP:4 CPU:2 KMAP:4
+MMAP:2 VMAP:10 LOCK:9 D:15'
+
+# Those that cannot exist here, or not yet: they have a reason in place of tests.
+without='EXPORT-6 EXPORT-7 EXPORT-8 REL-2 PUT-2 KMAP-1 KMAP-2 KMAP-3 KMAP-4
+MMAP-2 VMAP-4 VMAP-9 VMAP-10 LOCK-6 LOCK-7 LOCK-8'
+
+complain() {
+	echo "$*"
+	bad=$((bad + 1))
+}
+
+all_ids() {
+	for family in $families; do
+		seq -f "INV-${family%:*}-%.0f" "${family#*:}"
+	done
+}
+
+# column N of a row
+column() {
+	printf '%s\n' "$row" | cut -d '|' -f "$1" | sed 's/^ *//; s/ *$//'
+}
+
+# in_list WORD LIST
+in_list() {
+	for word in $2; do
+		[ "$word" != "$1" ] || return 0
+	done
+	return 1
+}
+
+# check_test ID FILE NAME
+check_test() {
+	grep -q "^static void $3(void \*\*state)\$" "$root/tests/$2" ||
+		complain "$1: $2 has no test $3"
+	grep -q "TEST($3)\|_test($3)" "$root/tests/$2" ||
+		complain "$1: $2 does not run $3"
+}
+
+# check_file ID FILE: it says the id, and the build knows it
+check_file() {
+	if [ ! -f "$root/tests/$2" ]; then
+		complain "$1: there is no tests/$2"
+		return 1
+	fi
+	grep -q "$1\([^0-9]\|\$\)" "$root/tests/$2" ||
+		complain "$1: $2 does not mention it"
+	name=${2#test-}
+	grep -q "^  '${name%.c}': {" "$root/tests/meson.build" ||
+		complain "$1: $2 is not in tests/meson.build"
+}
+
+# check_tests ID CELL: words in backquotes are a file, then names in it
+check_tests() {
+	file= names=0
+	for word in $(printf '%s\n' "$2" | grep -o '`[^`]*`' | tr -d '`'); do
+		case $word in
+		test-*.c)
+			file=$word
+			check_file "$1" "$file" || return
+			;;
+		*)
+			check_test "$1" "$file" "$word"
+			names=$((names + 1))
+			;;
+		esac
+	done
+	[ "$names" -gt 0 ] || complain "$1: no test is named"
+}
+
+# check_rule ID: one row, with tests, or with a reason where that is allowed
+check_rule() {
+	row=$(grep "^| $1 |" "$table")
+	[ "$(printf '%s\n' "$row" | grep -c .)" -eq 1 ] ||
+		{ complain "$1: not exactly one row"; return; }
+	kind=$(column 3) cell=$(column 5)
+	case $cell in
+	"none: "?*)
+		in_list "${1#INV-}" "$without" ||
+			complain "$1: has a reason, and needs a test"
+		;;
+	*)
+		check_tests "$1" "$cell"
+		;;
+	esac
+	case $kind:$cell in
+	BUG:none*) ;;
+	BUG:*test-bug.c*test-*.c* | BUG:*test-*.c*test-bug.c*) ;;
+	BUG:*) complain "$1: a BUG is tried in a child and with a handler" ;;
+	WARN:* | "WARN once":* | assertion:* | unchecked:*) ;;
+	*) complain "$1: unknown kind $kind" ;;
+	esac
+}
+
+for id in $(all_ids); do
+	check_rule "$id"
+done
+
+# Rows of rules that nobody knows
+for id in $(grep -o '^| INV-[A-Z0-9-]*' "$table" | cut -c 3-); do
+	in_list "$id" "$(all_ids)" || complain "$id: unknown"
+done
+
+nr=$(all_ids | wc -l)
+[ "$bad" -eq 0 ] || { echo "$bad faults in $nr rules"; exit 1; }
+echo "$nr rules"
