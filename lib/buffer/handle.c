@@ -42,18 +42,6 @@ void fd_path(char path[FD_PATH_MAX], int fd)
 	snprintf(path, FD_PATH_MAX, "/proc/self/fd/%d", fd);
 }
 
-int inode_id_read(int fd, struct inode_id *ret_id)
-{
-	struct statx stx;
-
-	/* fstat(2) would wait for the server of a FUSE file, dead or alive. */
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx))
-		return -errno;
-	ret_id->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-	ret_id->ino = stx.stx_ino;
-	return 0;
-}
-
 /* The memfd behind a handle */
 
 static int memfd_seal(int fd, int seals)
@@ -508,6 +496,18 @@ struct dma_buf *handle_lookup(const struct inode_id *id)
 	}
 	registry_unlock();
 	return dmabuf;
+}
+
+static int inode_id_read(int fd, struct inode_id *ret_id)
+{
+	struct statx stx;
+
+	/* fstat(2) would wait for the server of a FUSE file, dead or alive. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx))
+		return -errno;
+	ret_id->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	ret_id->ino = stx.stx_ino;
+	return 0;
 }
 
 struct dma_buf *dma_buf_get(int fd)

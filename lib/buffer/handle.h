@@ -56,9 +56,6 @@ struct handle {
 	TAILQ_ENTRY(handle) suspects;
 };
 
-/* The inode behind @fd: 0, -EBADF, -errno. Never blocks on a dead server. */
-int inode_id_read(int fd, struct inode_id *ret_id);
-
 /* "/proc/self/fd/N" */
 #define FD_PATH_MAX 32
 void fd_path(char path[FD_PATH_MAX], int fd);
