@@ -28,6 +28,26 @@
 
 /* fds in other processes */
 
+/* Sends the only fd to a peer that keeps the buffer until its second turn. */
+static void sent_fd_holds_the_buffer(int (*keep)(int sock, void *data))
+{
+	struct backing backing;
+	struct peer peer;
+	int fd;
+
+	peer_start(&peer, keep, NULL);
+	fd = fd_of(backing_export(&backing, SIZE, O_RDWR));
+	assert_true(fd_send(peer.sock, fd));
+	close(fd);
+	assert_true(turn_take(peer.sock));
+	nothing_closed();
+	assert_int_equal(backing.releases, 0);
+	assert_true(turn_give(peer.sock) && turn_take(peer.sock));
+	wait_for_live_buffers(0);
+	assert_int_equal(backing.releases, 1);
+	peer_join(&peer);
+}
+
 static int hold_an_fd(int sock, void *data)
 {
 	int fd = fd_recv(sock);
@@ -43,21 +63,8 @@ static int hold_an_fd(int sock, void *data)
 
 static void fd_sent_through_a_socket_holds_the_buffer(void **state)
 {
-	struct backing backing;
-	struct peer peer;
-	int fd;
-
 	(void)state;
-	peer_start(&peer, hold_an_fd, NULL);
-	fd = fd_of(backing_export(&backing, SIZE, O_RDWR));
-	assert_true(fd_send(peer.sock, fd));
-	close(fd);
-	assert_true(turn_take(peer.sock));
-	nothing_closed();
-	assert_true(turn_give(peer.sock) && turn_take(peer.sock));
-	wait_for_live_buffers(0);
-	assert_int_equal(backing.releases, 1);
-	peer_join(&peer);
+	sent_fd_holds_the_buffer(hold_an_fd);
 }
 
 /* @next: the socket of the next one, 0 at the end of the line */
@@ -167,22 +174,8 @@ static int map_and_close(int sock, void *data)
 
 static void mapping_elsewhere_outlives_the_fd(void **state)
 {
-	struct backing backing;
-	struct peer peer;
-	int fd;
-
 	(void)state;
-	peer_start(&peer, map_and_close, NULL);
-	fd = fd_of(backing_export(&backing, SIZE, O_RDWR));
-	assert_true(fd_send(peer.sock, fd));
-	close(fd);
-	assert_true(turn_take(peer.sock));
-	nothing_closed();
-	assert_int_equal(backing.releases, 0);
-	assert_true(turn_give(peer.sock) && turn_take(peer.sock));
-	wait_for_live_buffers(0);
-	assert_int_equal(backing.releases, 1);
-	peer_join(&peer);
+	sent_fd_holds_the_buffer(map_and_close);
 }
 
 static int map_for_ever(int sock, void *data)
