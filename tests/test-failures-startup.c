@@ -206,26 +206,11 @@ static void grandchild_check(struct dma_buf *dmabuf, int event_fd, bool raw)
 
 /* In a process that has not yet called the library. */
 
-static void child_first_device(void)
-{
-	const struct dmabuf_device_info info = { .name = "first" };
-	struct device *dev;
-
-	/* After the device itself and its name. */
-	inject_arm(3);
-	CHECK(dmabuf_device_create(&info, &dev) == -ENOMEM);
-	inject_disarm();
-	CHECK(!strcmp(inject_failed(), "pthread_atfork"));
-	CHECK(dmabuf_device_create(&info, &dev) == 0);
-	dmabuf_device_destroy(dev);
-}
-
 static void child_first_call(unsigned int nth)
 {
 	struct dma_buf *dmabuf;
 	int fd;
 
-	child_first_device();
 	inject_arm(nth);
 	fd = dmabuf_event_fd();
 	inject_disarm();
@@ -273,7 +258,7 @@ static void play_children(void (*act)(unsigned int nth), unsigned int calls_min)
 }
 
 /* Made by main(), before the library is used: how the children ended. */
-#define NR_FIRST_CALLS 3	/* mmap, madvise and pthread_atfork */
+#define NR_FIRST_CALLS 2	/* mmap and madvise */
 
 static int first_call_status[NR_FIRST_CALLS];
 

@@ -534,7 +534,6 @@ static void end_dma_map(struct scene *s)
 	end_pages(s);
 }
 
-/* device_create comes first: only the first one of all calls pthread_atfork. */
 static const struct failure_case memory_cases[] = {
 	{ .name = "dmabuf_device_create", .act = act_device,
 	  .undo = undo_device, .calls_min = 2 },

@@ -12,6 +12,7 @@
 #include <dmabuf/dma-resv.h>
 #include <dmabuf/err.h>
 #include <dmabuf/export.h>
+#include <dmabuf/list.h>
 #include <dmabuf/scatterlist.h>
 
 #ifdef __cplusplus
@@ -20,12 +21,6 @@ extern "C" {
 
 struct dma_buf;
 struct dma_buf_attachment;
-
-/* A link of a ring; the ring's head is a link too. */
-struct dmabuf_list {
-	struct dmabuf_list *next;
-	struct dmabuf_list *prev;
-};
 
 /**
  * struct dma_buf_ops - what an exporter does for its buffers

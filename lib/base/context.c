@@ -4,11 +4,16 @@
 
 #include <stddef.h>
 
+#include "base/worker.h"
+
 struct context {
 	struct frame *frames;		/* innermost first */
 	unsigned int resvs;		/* reservations held */
+	unsigned int sections;		/* locks of fences held */
 	bool running;			/* deferred work is being run */
-	STAILQ_HEAD(, deferred) work;	/* stqh_last NULL: not yet set up */
+	bool signaling;			/* deferred signals are */
+	struct work_queue work;
+	struct work_queue signals;
 };
 
 /*
@@ -23,35 +28,27 @@ bool context_in_callback(void)
 	return here.frames != NULL;
 }
 
-static bool context_idle(void)
+bool context_is_idle(void)
 {
 	return !here.frames && !here.resvs && !here.running;
 }
 
 static void context_run(void)
 {
-	struct deferred *work;
+	struct dmabuf_work *work;
 
-	if (!context_idle() || !here.work.stqh_last)
+	if (!context_is_idle() || !here.work.first)
 		return;
 	here.running = true;
-	while ((work = STAILQ_FIRST(&here.work))) {
-		STAILQ_REMOVE_HEAD(&here.work, link);
+	while ((work = work_pop(&here.work)))
 		work->run(work);
-	}
 	here.running = false;
 }
 
-void context_settle(void)
-{
-	context_run();
-}
 
-void context_defer(struct deferred *work)
+void context_defer(struct dmabuf_work *work)
 {
-	if (!here.work.stqh_last)
-		STAILQ_INIT(&here.work);
-	STAILQ_INSERT_TAIL(&here.work, work, link);
+	work_push(&here.work, work);
 	context_run();
 }
 
@@ -82,11 +79,35 @@ static void frame_drop(struct frame *frame)
 		drop(frame->what);
 }
 
+/* Not one inside the other: a container may be a member of the next one. */
+static void signals_run(void)
+{
+	struct dmabuf_work *work;
+
+	if (here.sections || here.signaling || !here.signals.first)
+		return;
+	here.signaling = true;
+	while ((work = work_pop(&here.signals)))
+		work->run(work);
+	here.signaling = false;
+}
+
 void frame_leave(struct frame *frame)
 {
 	here.frames = frame->outer;
 	frame_drop(frame);
+	signals_run();
 	context_run();
+}
+
+void frame_leave_borrowed(struct frame *frame)
+{
+	here.frames = frame->outer;
+	frame_drop(frame);
+	if (!here.sections && !here.signaling)
+		worker_give(&here.signals);
+	if (context_is_idle())
+		worker_give(&here.work);
 }
 
 void context_resv_taken(void)
@@ -100,6 +121,35 @@ void context_resv_dropped(void)
 	context_run();
 }
 
+void context_resv_lost(void)
+{
+	here.resvs--;
+}
+
+void context_settle(void)
+{
+	signals_run();
+	context_run();
+}
+
+void context_section_enter(void)
+{
+	here.sections++;
+}
+
+void context_section_leave(void)
+{
+	/* None: a fork in the middle left them all. */
+	if (here.sections)
+		here.sections--;
+}
+
+void context_defer_signal(struct dmabuf_work *work)
+{
+	work_push(&here.signals, work);
+	signals_run();
+}
+
 void context_abandon(void)
 {
 	struct frame *frame;
@@ -108,7 +158,9 @@ void context_abandon(void)
 	for (frame = here.frames; frame; frame = frame->outer)
 		frame_drop(frame);
 	here.frames = NULL;
+	here.sections = 0;
 	here.running = false;
+	here.signaling = false;
 }
 
 void context_fork_child(void)
@@ -118,5 +170,5 @@ void context_fork_child(void)
 	for (frame = here.frames; frame; frame = frame->outer)
 		if (frame->locked)
 			frame->drop = NULL;
-	here.resvs = 0;
+	here.sections = 0;
 }

@@ -4,7 +4,8 @@
 #define LIB_BASE_CONTEXT_H
 
 #include <stdbool.h>
-#include <bsd/sys/queue.h>
+
+#include "base/work.h"
 
 /*
  * A frame stands on the stack of a library function for as long as it calls
@@ -39,21 +40,38 @@ void frame_leave(struct frame *frame);
 /* Is the thread inside an op of an exporter or importer? */
 bool context_in_callback(void);
 
+/* In none, with no reservation held, and with nothing deferred being run? */
+bool context_is_idle(void);
+
 /* The thread took or gave back a reservation. */
 void context_resv_taken(void);
 void context_resv_dropped(void);
 
-/* Work of this thread, run once in the order of deferring. */
-struct deferred {
-	STAILQ_ENTRY(deferred) link;
-	void (*run)(struct deferred *work);
-};
+/* In a forked child: one that the thread held was made anew. */
+void context_resv_lost(void);
 
-/* Run it now, or when the thread is in the middle of something, after that. */
-void context_defer(struct deferred *work);
+/* Run it once: now, or when the thread is in the middle of something, after. */
+void context_defer(struct dmabuf_work *work);
 
 /* Run what a BUG, whose handler jumped away, left deferred. */
 void context_settle(void);
+
+/*
+ * Inside a frame, around what is done with a fence's lock held. Work that waits
+ * for no more than the end of these (the signalling of containers) has a queue
+ * of its own: frame_leave() runs it, out of the outermost one.
+ */
+void context_section_enter(void);
+void context_section_leave(void);
+
+/* Run it now, or after the section the thread is in. */
+void context_defer_signal(struct dmabuf_work *work);
+
+/*
+ * As frame_leave(), for a caller who goes on holding a lock: a worker runs what
+ * was deferred.
+ */
+void frame_leave_borrowed(struct frame *frame);
 
 /* Drop the locks of all frames: a BUG is about to be reported. */
 void context_abandon(void);

@@ -10,6 +10,7 @@
 #include <dmabuf/dmabuf.h>
 
 #include "base/context.h"
+#include "base/fork.h"
 
 struct handler {
 	dmabuf_report_fn fn;
@@ -22,27 +23,33 @@ static struct handler bug_handler;	/* lock */
 static struct handler warn_handler;	/* lock */
 static unsigned long warn_count;	/* atomic */
 
-static void fork_prepare(void)
+static void fork_lock(void)
 {
 	pthread_mutex_lock(&lock);
 }
 
-/* In parent and child: the thread is the one that took it. */
-static void fork_done(void)
+static void fork_unlock(void)
 {
 	pthread_mutex_unlock(&lock);
 }
 
-static void fork_setup(void)
+static void fork_child(bool locked)
 {
-	pthread_atfork(fork_prepare, fork_done, fork_done);
+	if (locked)
+		pthread_mutex_unlock(&lock);
+	else
+		pthread_mutex_init(&lock, NULL);
 }
+
+static struct fork_hook hook = {
+	.lock = fork_lock,
+	.unlock = fork_unlock,
+	.child = fork_child,
+};
 
 static void handlers_lock(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, fork_setup);
+	fork_check(&hook);
 	pthread_mutex_lock(&lock);
 }
 

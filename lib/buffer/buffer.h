@@ -21,7 +21,7 @@ struct buffer {
 	bool dead;			/* (c) an import, in a forked child */
 	struct handle *handle;		/* (g) NULL until one is needed */
 	struct dma_resv own_resv;	/* used unless one was lent */
-	struct deferred release;	/* runs when refs is 0 */
+	struct dmabuf_work release;	/* runs when refs is 0 */
 	const void *release_thread;	/* (g) inside the release op */
 	TAILQ_ENTRY(buffer) link;	/* (g) newest first */
 };

@@ -33,7 +33,7 @@
 
 #define NAME_MAX_LEN 31	/* DMA_BUF_NAME_LEN less the end */
 
-static void buffer_release(struct deferred *work);
+static void buffer_release(struct dmabuf_work *work);
 
 /* Export */
 
@@ -99,7 +99,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *info)
 	if (!buffer)
 		return ERR_PTR(-ENOMEM);
 	buffer_init(buffer, info);
-	fork_check();
+	buffer_fork_check();
 	registry_add(buffer);
 	return &buffer->base;
 }
@@ -223,7 +223,7 @@ static void buffer_check_vmapped(struct buffer *buffer)
 	buffer_unlock(buffer);
 }
 
-static void buffer_release(struct deferred *work)
+static void buffer_release(struct dmabuf_work *work)
 {
 	struct buffer *buffer = container_of(work, struct buffer, release);
 	struct dma_buf *dmabuf = &buffer->base;

@@ -9,34 +9,14 @@
 #include "buffer/fork.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 
+#include "base/fork.h"
 #include "buffer/handle.h"
 #include "buffer/import.h"
 #include "buffer/reaper.h"
 #include "buffer/registry.h"
 #include "buffer/watch.h"
 #include "fence/resv.h"
-
-/*
- * A page whose first byte is 1, and which a child finds wiped. NULL where the
- * kernel has no such pages; then the process id has to do.
- */
-static char *mark;		/* set once */
-static pid_t owner_pid;		/* unused with a mark */
-
-static void mark_set(void)
-{
-	if (mark)
-		*mark = 1;
-	else
-		owner_pid = getpid();
-}
-
-static bool forked(void)
-{
-	return mark ? !*mark : owner_pid != getpid();
-}
 
 /*
  * A thread of the parent that was inside vmap or vunmap may have been between
@@ -72,45 +52,29 @@ static void buffer_fork_child(struct buffer *buffer)
 
 static void child_locked(void)
 {
-	context_fork_child();
 	registry_fork_child_locked();
 	watch_fork_child_locked();
 	reaper_fork_child();
 	registry_each_buffer_locked(buffer_fork_child);
-	mark_set();
 }
 
-/* The registry's lock is this thread's: taken before the fork. */
-static void fork_child(void)
+static void fork_child(bool locked)
 {
-	child_locked();
-	registry_unlock();
-}
-
-static void fork_setup(void)
-{
-	char *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page != MAP_FAILED) {
-		if (madvise(page, page_size(), MADV_WIPEONFORK))
-			munmap(page, page_size());
-		else
-			mark = page;
+	if (!locked) {
+		registry_fork_child();
+		registry_lock();
 	}
-	mark_set();
-	pthread_atfork(registry_lock, registry_unlock, fork_child);
-}
-
-void fork_check(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, fork_setup);
-	if (!forked())
-		return;
-	registry_fork_child();
-	registry_lock();
 	child_locked();
 	registry_unlock();
+}
+
+static struct fork_hook hook = {
+	.lock = registry_lock,
+	.unlock = registry_unlock,
+	.child = fork_child,
+};
+
+void buffer_fork_check(void)
+{
+	fork_check(&hook);
 }

@@ -468,7 +468,7 @@ int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 
 	if (!dmabuf)
 		return -EINVAL;
-	fork_check();
+	buffer_fork_check();
 	flags &= O_CLOEXEC;
 	do {
 		fd = handle_prepare(buffer_of(dmabuf), &handle);
@@ -516,7 +516,7 @@ struct dma_buf *dma_buf_get(int fd)
 	struct inode_id id;
 	int ret;
 
-	fork_check();
+	buffer_fork_check();
 	ret = inode_id_read(fd, &id);
 	if (ret)
 		return ERR_PTR(ret);

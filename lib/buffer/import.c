@@ -378,7 +378,7 @@ int dmabuf_memfd_import(int fd, struct dma_buf **ret_dmabuf)
 {
 	struct dma_buf *dmabuf;
 
-	fork_check();
+	buffer_fork_check();
 	dmabuf = import_checked(fd, foreign_check);
 	if (IS_ERR(dmabuf))
 		return (int)PTR_ERR(dmabuf);

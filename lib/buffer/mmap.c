@@ -169,7 +169,7 @@ void *dma_buf_mmap(struct dma_buf *dmabuf, size_t length, int prot, int flags,
 		report_warn(__func__, "no buffer");
 		return ERR_PTR(-EINVAL);
 	}
-	fork_check();
+	buffer_fork_check();
 	ret = range_check(length, offset, &range);
 	if (!ret)
 		ret = access_check(buffer_of(dmabuf), prot, flags);

@@ -87,7 +87,7 @@ int dmabuf_reaper_start(void)
 {
 	int ret = 0;
 
-	fork_check();
+	buffer_fork_check();
 	pthread_mutex_lock(&lock);
 	if (!reaper)
 		ret = reaper_create(&reaper);
@@ -104,7 +104,7 @@ void dmabuf_reaper_stop(void)
 		report_warn(__func__, "called from inside an op");
 		return;
 	}
-	fork_check();
+	buffer_fork_check();
 	pthread_mutex_lock(&lock);
 	old = reaper;
 	reaper = NULL;

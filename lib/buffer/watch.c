@@ -31,7 +31,9 @@
 #include <dmabuf/dmabuf.h>
 
 #include "base/context.h"
+#include "base/dispatch.h"
 #include "base/report.h"
+#include "base/worker.h"
 #include "buffer/fork.h"
 #include "buffer/registry.h"
 
@@ -181,7 +183,7 @@ int dmabuf_event_fd(void)
 {
 	int ret;
 
-	fork_check();
+	buffer_fork_check();
 	registry_lock();
 	ret = events_open_locked();
 	if (!ret)
@@ -413,8 +415,10 @@ int dmabuf_dispatch(void)
 		report_warn(__func__, "called from inside an op");
 		return -EDEADLK;
 	}
-	fork_check();
+	buffer_fork_check();
 	context_settle();
+	worker_help();
+	dispatch_look();
 	look_for_closed();
 	return closed_drop();
 }

@@ -37,6 +37,10 @@ void dma_resv_fini(struct dma_resv *obj)
 
 void resv_fork_child(struct dma_resv *obj)
 {
+	if (dma_resv_held(obj)) {
+		pthread_mutex_unlock(&obj->lock);
+		context_resv_lost();
+	}
 	dma_resv_init(obj);
 }
 

@@ -23,6 +23,7 @@
 
 #include "memory/device.h"
 
+#include "base/fork.h"
 #include "base/report.h"
 #include "base/util.h"
 
@@ -308,10 +309,9 @@ static struct mapping *mapping_find_locked(struct device *dev,
 
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD(device_list, device) devices;	/* (d) */
-static bool fork_prepared;			/* (d) */
 
 /* No other thread is in the middle of a change while the trees are copied. */
-static void fork_prepare(void)
+static void devices_lock_all(void)
 {
 	struct device *dev;
 
@@ -320,8 +320,7 @@ static void fork_prepare(void)
 		pthread_mutex_lock(&dev->lock);
 }
 
-/* In parent and child: the thread is the one that took them. */
-static void fork_done(void)
+static void devices_unlock_all(void)
 {
 	struct device *dev;
 
@@ -330,19 +329,31 @@ static void fork_done(void)
 	pthread_mutex_unlock(&devices_lock);
 }
 
-static int device_list_add(struct device *dev)
+static void devices_fork_child(bool locked)
 {
-	int ret = 0;
+	struct device *dev;
 
-	pthread_mutex_lock(&devices_lock);
-	if (!fork_prepared)
-		ret = pthread_atfork(fork_prepare, fork_done, fork_done);
-	if (!ret) {
-		fork_prepared = true;
-		LIST_INSERT_HEAD(&devices, dev, link);
+	if (locked) {
+		devices_unlock_all();
+		return;
 	}
+	LIST_FOREACH(dev, &devices, link)
+		pthread_mutex_init(&dev->lock, NULL);
+	pthread_mutex_init(&devices_lock, NULL);
+}
+
+static struct fork_hook fork_hook = {
+	.lock = devices_lock_all,
+	.unlock = devices_unlock_all,
+	.child = devices_fork_child,
+};
+
+static void device_list_add(struct device *dev)
+{
+	fork_check(&fork_hook);
+	pthread_mutex_lock(&devices_lock);
+	LIST_INSERT_HEAD(&devices, dev, link);
 	pthread_mutex_unlock(&devices_lock);
-	return -ret;
 }
 
 static void device_list_remove(struct device *dev)
@@ -379,7 +390,6 @@ int dmabuf_device_create(const struct dmabuf_device_info *info,
 			 struct device **ret_dev)
 {
 	struct device *dev;
-	int ret = -ENOMEM;
 
 	if (!info || limit_is_bad(info->dma_mask) ||
 	    limit_is_bad(info->max_segment_size))
@@ -398,18 +408,13 @@ int dmabuf_device_create(const struct dmabuf_device_info *info,
 	RB_INIT(&dev->mappings);
 	dev->next = page_size();
 	pthread_mutex_init(&dev->lock, NULL);
-	ret = device_list_add(dev);
-	if (ret)
-		goto err_lock;
+	device_list_add(dev);
 	*ret_dev = dev;
 	return 0;
 
-err_lock:
-	pthread_mutex_destroy(&dev->lock);
-	free(dev->name);
 err_dev:
 	free(dev);
-	return ret;
+	return -ENOMEM;
 }
 
 void dmabuf_device_destroy(struct device *dev)

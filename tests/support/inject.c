@@ -153,10 +153,6 @@ WRAP(int, pthread_create,
      (pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
       void *arg),
      (thread, attr, fn, arg), EAGAIN, EAGAIN)
-WRAP(int, pthread_atfork,
-     (void (*prepare)(void), void (*parent)(void), void (*child)(void)),
-     (prepare, parent, child), ENOMEM, ENOMEM)
-
 /* With a variable argument: taken as the widest, which it is passed as. */
 
 int __real_open(const char *path, int flags, ...);
