@@ -10,7 +10,7 @@ function references(text) {
 	gsub(/&struct /, "struct ", text)
 	while (match(text, /&[a-z]/))
 		text = substr(text, 1, RSTART - 1) substr(text, RSTART + 1)
-	while (match(text, /@[a-z_]+/))
+	while (match(text, /@[A-Za-z_][A-Za-z0-9_]*/))
 		text = substr(text, 1, RSTART - 1) "\001p " \
 		       substr(text, RSTART + 1)
 	gsub(/\001/, "@", text)
@@ -18,7 +18,7 @@ function references(text) {
 }
 
 function named(text) {
-	return match(text, /^@[a-z_]+: */)
+	return match(text, /^@[A-Za-z_][A-Za-z0-9_]*: */)
 }
 
 # The first line says which kind it is.
@@ -27,7 +27,7 @@ function first_line(text) {
 	if (named(text))
 		return references(substr(text, RLENGTH + 1))
 	is_type = text ~ /^(struct|enum|union) /
-	if (match(text, /^(struct |enum |union )?[A-Za-z_]+(\(\))? - /))
+	if (match(text, /^(struct |enum |union )?[A-Za-z0-9_]+(\(\))? - /))
 		return "@brief " references(substr(text, RLENGTH + 1))
 	return references(text)
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test-resv.c - the reservation: a lock that knows its owner */
 
-#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -156,18 +155,6 @@ static void unlock_by_another_thread_warns(void **state)
 	dma_resv_unlock(&resv);
 }
 
-static void acquire_context_is_einval(void **state)
-{
-	int nothing;
-
-	(void)state;
-	assert_int_equal(dma_resv_lock(&resv,
-				       (struct ww_acquire_ctx *)&nothing),
-			 -EINVAL);
-	assert_warned("WARN: dma_resv_lock: ");
-	assert_false(dma_resv_is_locked(&resv));
-}
-
 static void do_lock(void *data)
 {
 	dma_resv_lock(data, NULL);
@@ -196,7 +183,6 @@ int main(void)
 		RESV_TEST(assert_held_warns_with_the_callers_name),
 		RESV_TEST(unlock_of_what_is_not_held_warns),
 		RESV_TEST(unlock_by_another_thread_warns),
-		RESV_TEST(acquire_context_is_einval),
 		RESV_TEST(lock_by_its_holder_is_a_bug),
 	};
 

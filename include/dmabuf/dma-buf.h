@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <dmabuf/device.h>
+#include <dmabuf/dma-fence.h>
 #include <dmabuf/dma-resv.h>
 #include <dmabuf/err.h>
 #include <dmabuf/export.h>
@@ -138,12 +139,18 @@ struct dma_buf_ops {
 	int (*backing_fd)(struct dma_buf *);
 };
 
+/* A poll that was not ready waits for a fence, with a reference. */
+struct dma_buf_poll_cb_t {
+	struct dma_fence_cb cb;
+	short active;	/* the event it waits for, or 0; atomic */
+};
+
 /**
  * struct dma_buf - a shared buffer, made only by dma_buf_export()
  *
  * Locks, outermost first: @resv, @lock. (c) constant after export;
  * (l) @lock held; (rl) written with @resv and @lock held, either is enough to
- * read.
+ * read; (f) set with @resv held, cleared by the fence.
  */
 struct dma_buf {
 	/** @size: (c) bytes */
@@ -169,6 +176,10 @@ struct dma_buf {
 	struct dma_resv *resv;
 	/** @priv: (c) the exporter's */
 	void *priv;
+	/** @cb_in: (f) dma_buf_poll() for POLLIN waits; the library's */
+	struct dma_buf_poll_cb_t cb_in;
+	/** @cb_out: (f) the same for POLLOUT */
+	struct dma_buf_poll_cb_t cb_out;
 };
 
 /**
@@ -182,8 +193,8 @@ struct dma_buf_attach_ops {
 	 * @move_notify: the memory is about to move; map again before the next
 	 * use. Mandatory; resv held: dma_buf_unmap_attachment() may be called
 	 * inside, and dma_buf_map_attachment(), which may still find the old
-	 * place. No fence tells when the device is done with the old place, so
-	 * it is done with it when this returns.
+	 * place. What the device does there meanwhile has fences in resv: the
+	 * exporter waits for them before it gives up the old place.
 	 */
 	void (*move_notify)(struct dma_buf_attachment *attach);
 };
@@ -338,12 +349,14 @@ DMABUF_API struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
  * @importer_priv: the importer's, for &dma_buf_attachment.importer_priv
  *
  * When only one of importer and exporter is dynamic, the buffer is pinned (by a
- * dynamic exporter) and mapped DMA_BIDIRECTIONAL until the detach.
+ * dynamic exporter) and mapped DMA_BIDIRECTIONAL until the detach; a static
+ * importer then waits for the buffer's KERNEL fences.
  *
  * Context: resv must not be held; taken inside. May block.
  * Return: the attachment; ERR_PTR(-EINVAL) with a warning for NULL @dmabuf or
  * @dev, or importer ops without move_notify; ERR_PTR(-ENOMEM); what the
- * exporter's attach, pin or map returned. (dma_buf_dynamic_attach(), 6.12)
+ * exporter's attach, pin or map returned; ERR_PTR(-EINTR) when a signal handler
+ * ran during the wait. (dma_buf_dynamic_attach(), 6.12)
  */
 DMABUF_API struct dma_buf_attachment *
 dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
@@ -385,10 +398,14 @@ DMABUF_API void dma_buf_unpin(struct dma_buf_attachment *attach);
  * @attach: attachment
  * @dir: who will read and write; not checked by the core
  *
+ * For a static importer it waits for the buffer's KERNEL fences, unless the
+ * table is one that was kept. A dynamic one looks at the fences itself.
+ *
  * Context: resv held by the caller, else it warns and goes on. May block.
  * Return: the table, for dma_buf_unmap_attachment(); ERR_PTR(-EINVAL) with a
  * warning for NULL; -EBUSY when the kept mapping has another direction; -ENOMEM
- * when the exporter returned NULL; the exporter's error.
+ * when the exporter returned NULL; the exporter's error; -EINTR when a signal
+ * handler ran during the wait, and the table is unmapped again.
  * (dma_buf_map_attachment(), Linux 6.12 with move-notify built)
  */
 DMABUF_API struct sg_table *
@@ -434,10 +451,14 @@ DMABUF_API void dma_buf_move_notify(struct dma_buf *dmabuf);
  * @dmabuf: buffer; the caller holds a reference
  * @dir: DMA_FROM_DEVICE to read, DMA_TO_DEVICE to write, DMA_BIDIRECTIONAL
  *
- * Reaches devices of this process only. Begins and ends are not counted.
+ * Reaches devices of this process only. Begins and ends are not counted. After
+ * the exporter's op it waits for the buffer's fences: who only reads, for those
+ * of KERNEL and WRITE usage, others for READ too.
  *
  * Context: resv must not be held; holding it warns and goes on. May block.
- * Return: 0, the exporter's error, or -EINVAL with a warning for NULL.
+ * Return: 0, the exporter's error, -EINTR when a signal handler ran during the
+ * wait (call it again), or -EINVAL with a warning for NULL.
+ * (dma_buf_begin_cpu_access(), Linux 6.12)
  */
 DMABUF_API int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 					enum dma_data_direction dir);

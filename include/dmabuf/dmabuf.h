@@ -8,8 +8,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* DMA_BUF_SYNC_READ, DMA_BUF_SYNC_WRITE, struct sync_file_info */
+#include <linux/dma-buf.h>
+#include <linux/sync_file.h>
+
 #include <dmabuf/device.h>
 #include <dmabuf/dma-buf.h>
+#include <dmabuf/dma-fence-array.h>
+#include <dmabuf/dma-fence-chain.h>
+#include <dmabuf/dma-fence-unwrap.h>
+#include <dmabuf/dma-fence.h>
 #include <dmabuf/dma-resv.h>
 #include <dmabuf/err.h>
 #include <dmabuf/export.h>
@@ -85,25 +93,29 @@ DMABUF_API int dmabuf_memfd_export(size_t size, unsigned int flags,
  */
 DMABUF_API int dmabuf_memfd_import(int fd, struct dma_buf **ret_dmabuf);
 
-/* Noticing that fds were closed */
+/* Noticing that fds were closed, and that others have signalled */
 
 /**
  * dmabuf_event_fd() - when to call dmabuf_dispatch()
  *
- * Readable when fds may have been closed. After fork(2) the child asks again.
+ * Readable when fds of buffers may have been closed, when a fence of another
+ * process may be done, and when who was not ready at a dma_buf_poll() may ask
+ * again. After fork(2) the child asks for the fd again.
  *
  * Return: the fd, owned by the library: poll it, never close it; -errno.
  */
 DMABUF_API int dmabuf_event_fd(void);
 
 /**
- * dmabuf_dispatch() - drop the references of closed fds
+ * dmabuf_dispatch() - drop the references of closed fds, signal proxies
  *
- * Runs the release of buffers whose last reference this was, with no lock held.
- * Never blocks, except in those releases.
+ * Runs the release of buffers and fences whose last reference this was, and the
+ * callbacks on fences of other processes that are done, with no lock held. Never
+ * blocks, except in those, and when a peer has put a socket with a lingering
+ * close into a sync file that is to be closed.
  *
- * Return: the number of fds (with all their copies and mappings) found closed;
- * -EDEADLK with a warning when called inside an op.
+ * Return: the number of fds of buffers (with all their copies and mappings) found
+ * closed; -EDEADLK with a warning when called inside an op or a callback.
  */
 DMABUF_API int dmabuf_dispatch(void);
 
@@ -123,6 +135,25 @@ DMABUF_API int dmabuf_reaper_start(void);
  * Nothing happens when it does not run; inside a release it warns.
  */
 DMABUF_API void dmabuf_reaper_stop(void);
+
+/* Buffers and fences */
+
+/**
+ * dma_buf_poll() - what could be done with the buffer now?
+ * @dmabuf: buffer
+ * @events: of poll(2): POLLIN: read it, POLLOUT: write to it
+ *
+ * POLLIN is ready without pending fences of usage KERNEL or WRITE, POLLOUT
+ * without any up to READ. What is not ready has a callback on the first fence
+ * that is pending, with a reference on the buffer until that is signalled.
+ * dmabuf_event_fd() turns readable then, and stays so until dmabuf_dispatch():
+ * so dispatch first, ask then, and sleep last, in one thread.
+ *
+ * Context: takes &dma_buf.resv.
+ * Return: those of @events that are ready; POLLERR without @dmabuf.
+ * (dma_buf_poll(), Linux 6.12)
+ */
+DMABUF_API int dma_buf_poll(struct dma_buf *dmabuf, short events);
 
 /* Misuse and broken state */
 

@@ -158,6 +158,26 @@ static void exporter_unmap(struct dma_buf_attachment *attach,
 	frame_leave(&frame);
 }
 
+/*
+ * A static importer may use the memory as soon as it has the table, and so
+ * waits for what is being done to it; a dynamic one looks at the fences itself.
+ */
+static struct sg_table *map_when_there(struct dma_buf_attachment *attach,
+				       enum dma_data_direction dir)
+{
+	struct sg_table *table = exporter_map(attach, dir);
+	int64_t ret;
+
+	if (IS_ERR(table) || dma_buf_attachment_is_dynamic(attach))
+		return table;
+	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
+				    true, INT64_MAX);
+	if (ret >= 0)
+		return table;
+	exporter_unmap(attach, table, dir);
+	return ERR_PTR((long)ret);
+}
+
 /* Attach and detach */
 
 static int attachment_map_for_good(struct dma_buf_attachment *attach)
@@ -168,7 +188,7 @@ static int attachment_map_for_good(struct dma_buf_attachment *attach)
 	ret = op_result(exporter_pin(attach), "dma_buf_attach", "pin");
 	if (ret)
 		return ret;
-	table = exporter_map(attach, DMA_BIDIRECTIONAL);
+	table = map_when_there(attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(table)) {
 		exporter_unpin(attach);
 		return (int)PTR_ERR(table);
@@ -408,7 +428,7 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 	dma_resv_assert_held(attach->dmabuf->resv);
 	if (attach->sgt)
 		return map_kept(attach, dir);
-	table = exporter_map(attach, dir);
+	table = map_when_there(attach, dir);
 	if (!IS_ERR(table) && attach->dmabuf->ops->cache_sgt_mapping) {
 		attach->sgt = table;
 		attach->dir = dir;

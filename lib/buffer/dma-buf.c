@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "base/report.h"
 #include "buffer/buffer.h"
 #include "buffer/fork.h"
@@ -83,6 +84,8 @@ static void buffer_init(struct buffer *buffer,
 		.release = { .run = buffer_release },
 	};
 	pthread_mutex_init(&dmabuf->lock, NULL);
+	list_init(&dmabuf->cb_in.cb.node);
+	list_init(&dmabuf->cb_out.cb.node);
 	dma_resv_init(&buffer->own_resv);
 }
 
@@ -211,14 +214,25 @@ static void buffer_end(void *lock)
 	free(buffer);
 }
 
-static void buffer_check_vmapped(struct buffer *buffer)
+static const char *release_fault_locked(const struct dma_buf *dmabuf)
 {
+	if (dmabuf->vmapping_counter)
+		return "the last reference goes while the buffer is vmapped";
+	if (__atomic_load_n(&dmabuf->cb_in.active, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&dmabuf->cb_out.active, __ATOMIC_RELAXED))
+		return "the last reference goes while a poll waits";
+	return NULL;
+}
+
+static void buffer_check_unused(struct buffer *buffer)
+{
+	const char *fault;
+
 	buffer_lock(buffer, "dma_buf_put");
-	if (buffer->base.vmapping_counter) {
+	fault = release_fault_locked(&buffer->base);
+	if (fault) {
 		registry_revive(buffer);
-		buffer_bug_unlock(buffer, "dma_buf_put",
-				  "the last reference goes while the buffer is "
-				  "vmapped");
+		buffer_bug_unlock(buffer, "dma_buf_put", fault);
 	}
 	buffer_unlock(buffer);
 }
@@ -230,7 +244,7 @@ static void buffer_release(struct dmabuf_work *work)
 	struct frame frame;
 	bool attached;
 
-	buffer_check_vmapped(buffer);
+	buffer_check_unused(buffer);
 	registry_release_begin(buffer);
 	frame_enter(&frame, buffer_end, buffer);
 	dmabuf->ops->release(dmabuf);
@@ -294,6 +308,17 @@ static bool cpu_access_warned(const struct dma_buf *dmabuf,
 	return false;
 }
 
+/* Who writes waits for readers and writers, who reads for writers. */
+static int wait_for_others(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	bool writes = dir == DMA_BIDIRECTIONAL || dir == DMA_TO_DEVICE;
+	int64_t ret = dma_resv_wait_timeout(dmabuf->resv,
+					    dma_resv_usage_rw(writes), true,
+					    INT64_MAX);
+
+	return ret < 0 ? (int)ret : 0;
+}
+
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir)
 {
@@ -302,12 +327,14 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 
 	if (cpu_access_warned(dmabuf, __func__))
 		return -EINVAL;
-	if (!dmabuf->ops->begin_cpu_access)
-		return 0;
-	frame_enter(&frame, NULL, NULL);
-	ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
-	frame_leave(&frame);
-	return ret;
+	if (dmabuf->ops->begin_cpu_access) {
+		frame_enter(&frame, NULL, NULL);
+		ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
+		frame_leave(&frame);
+		if (ret)
+			return ret;
+	}
+	return wait_for_others(dmabuf, dir);
 }
 
 int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)

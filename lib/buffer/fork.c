@@ -11,11 +11,13 @@
 #include <pthread.h>
 
 #include "base/fork.h"
+#include "base/list.h"
 #include "buffer/handle.h"
 #include "buffer/import.h"
 #include "buffer/reaper.h"
 #include "buffer/registry.h"
 #include "buffer/watch.h"
+#include "fence/remote.h"
 #include "fence/resv.h"
 
 /*
@@ -35,11 +37,25 @@ static void vmap_pair_mend(struct buffer *buffer)
 	dmabuf->vmap_ptr = NULL;
 }
 
+/* What it waits for happens in the parent. */
+static void poll_slot_clear(struct buffer *buffer,
+			    struct dma_buf_poll_cb_t *slot)
+{
+	if (!slot->active)
+		return;
+	slot->active = 0;
+	list_del_init(&slot->cb.node);
+	if (buffer->refs > 1)
+		buffer->refs--;
+}
+
 static void buffer_fork_child(struct buffer *buffer)
 {
 	pthread_mutex_init(&buffer->base.lock, NULL);
 	vmap_pair_mend(buffer);
 	attachments_mend(buffer);
+	poll_slot_clear(buffer, &buffer->base.cb_in);
+	poll_slot_clear(buffer, &buffer->base.cb_out);
 	resv_fork_child(buffer->base.resv);
 	if (!buffer->handle)
 		return;
@@ -76,5 +92,7 @@ static struct fork_hook hook = {
 
 void buffer_fork_check(void)
 {
+	/* The events of buffers have those of fences in them. */
+	remote_fork_check();
 	fork_check(&hook);
 }

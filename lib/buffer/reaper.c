@@ -16,6 +16,7 @@
 #include "base/context.h"
 #include "base/report.h"
 #include "buffer/fork.h"
+#include "buffer/watch.h"
 
 struct reaper {
 	pthread_t thread;
@@ -36,7 +37,7 @@ static void *reaper_run(void *data)
 
 	while (!fds[1].revents) {
 		if (poll(fds, 2, -1) > 0 && fds[0].revents)
-			dmabuf_dispatch();
+			watch_dispatch();
 	}
 	return NULL;
 }
@@ -60,7 +61,7 @@ static int reaper_create(struct reaper **ret_reaper)
 
 	if (!self)
 		return -ENOMEM;
-	self->event_fd = dmabuf_event_fd();
+	self->event_fd = watch_fd();
 	if (self->event_fd < 0) {
 		ret = self->event_fd;
 		goto err_reaper;

@@ -24,7 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 
@@ -36,6 +38,7 @@
 #include "base/worker.h"
 #include "buffer/fork.h"
 #include "buffer/registry.h"
+#include "fence/remote.h"
 
 #define US_NS ((int64_t)1000)
 #define MS_NS (1000 * US_NS)
@@ -58,8 +61,10 @@ static const int64_t delays_ns[] = {
 
 RB_HEAD(watch_tree, handle);
 
-static int epoll_fd = -1;
+static int epoll_fd = -1;		/* over what a dispatch takes away */
+static int event_fd = -1;		/* over that, and kick_fd */
 static int timer_fd = -1;
+static int kick_fd = -1;		/* atomic */
 static int inotify_fd = -1;		/* may be missing beside epoll_fd */
 static int64_t timer_due_ns;		/* 0: not armed */
 static struct watch_tree watches = RB_INITIALIZER(&watches);
@@ -128,58 +133,124 @@ static void suspect_used_locked(struct handle *handle)
 		suspect_locked(handle);
 }
 
-/* The three fds */
+/* The fds */
 
-static int epoll_watch(int fd)
+static int epoll_watch(int set_fd, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
-	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	return epoll_ctl(set_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
+/* kick_fd is read without the lock. */
 static void fd_close(int *fd)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	int old = __atomic_exchange_n(fd, -1, __ATOMIC_RELAXED);
+
+	if (old >= 0)
+		close(old);
 }
 
 static int timer_open(void)
 {
 	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	return timer_fd < 0 ? -errno : epoll_watch(timer_fd);
+	return timer_fd < 0 ? -errno : epoll_watch(epoll_fd, timer_fd);
+}
+
+static int kick_open(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	__atomic_store_n(&kick_fd, fd, __ATOMIC_RELAXED);
+	return fd < 0 ? -errno : epoll_watch(event_fd, fd);
+}
+
+static int user_open(void)
+{
+	int ret;
+
+	event_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (event_fd < 0)
+		return -errno;
+	ret = epoll_watch(event_fd, epoll_fd);
+	return ret ? ret : kick_open();
+}
+
+void watch_kick(void)
+{
+	int fd = __atomic_load_n(&kick_fd, __ATOMIC_RELAXED);
+	uint64_t one = 1;
+
+	/*
+	 * Full: it is readable. write(2) would be a cancellation point, under
+	 * the lock of a fence.
+	 */
+	if (fd >= 0 && syscall(SYS_write, fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void kick_read(void)
+{
+	int fd = __atomic_load_n(&kick_fd, __ATOMIC_RELAXED);
+	uint64_t nr;
+
+	/* Empty: somebody else was faster. */
+	if (fd >= 0 && syscall(SYS_read, fd, &nr, sizeof(nr)) < 0)
+		return;
+}
+
+static int remote_open(void)
+{
+	int fd = remote_fd();
+
+	return fd < 0 ? fd : epoll_watch(epoll_fd, fd);
 }
 
 /* There are few inotify instances to a user: without one we poll. */
 static void inotify_open(void)
 {
 	inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (inotify_fd >= 0 && epoll_watch(inotify_fd))
+	if (inotify_fd >= 0 && epoll_watch(epoll_fd, inotify_fd))
 		fd_close(&inotify_fd);
+}
+
+static void events_close(void)
+{
+	fd_close(&inotify_fd);
+	fd_close(&timer_fd);
+	fd_close(&kick_fd);
+	fd_close(&event_fd);
+	fd_close(&epoll_fd);
+}
+
+static int epoll_open(void)
+{
+	int ret;
+
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0)
+		return -errno;
+	ret = timer_open();
+	if (!ret)
+		ret = remote_open();
+	if (!ret)
+		ret = user_open();
+	if (ret)
+		events_close();
+	timer_due_ns = 0;
+	return ret;
 }
 
 static int events_open_locked(void)
 {
-	int ret;
+	int ret = epoll_fd < 0 ? epoll_open() : 0;
 
-	if (epoll_fd < 0) {
-		epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-		if (epoll_fd < 0)
-			return -errno;
-		ret = timer_open();
-		if (ret) {
-			fd_close(&timer_fd);
-			fd_close(&epoll_fd);
-			return ret;
-		}
-		timer_due_ns = 0;
-	}
-	if (inotify_fd < 0)
+	if (!ret && inotify_fd < 0)
 		inotify_open();
-	return 0;
+	return ret;
 }
 
-int dmabuf_event_fd(void)
+static int events_fd(const int *fd)
 {
 	int ret;
 
@@ -187,16 +258,24 @@ int dmabuf_event_fd(void)
 	registry_lock();
 	ret = events_open_locked();
 	if (!ret)
-		ret = epoll_fd;
+		ret = *fd;
 	registry_unlock();
 	return ret;
 }
 
+int dmabuf_event_fd(void)
+{
+	return events_fd(&event_fd);
+}
+
+int watch_fd(void)
+{
+	return events_fd(&epoll_fd);
+}
+
 void watch_fork_child_locked(void)
 {
-	fd_close(&inotify_fd);
-	fd_close(&timer_fd);
-	fd_close(&epoll_fd);
+	events_close();
 	RB_INIT(&watches);
 	TAILQ_INIT(&suspects);
 	/* Their references stay, as those of the fds that are still open. */
@@ -409,16 +488,23 @@ static void look_for_closed(void)
 	pthread_setcancelstate(cancel, NULL);
 }
 
+int watch_dispatch(void)
+{
+	buffer_fork_check();
+	context_settle();
+	worker_help();
+	remote_look();
+	dispatch_look();
+	look_for_closed();
+	return closed_drop();
+}
+
 int dmabuf_dispatch(void)
 {
 	if (context_in_callback()) {
 		report_warn(__func__, "called from inside an op");
 		return -EDEADLK;
 	}
-	buffer_fork_check();
-	context_settle();
-	worker_help();
-	dispatch_look();
-	look_for_closed();
-	return closed_drop();
+	kick_read();
+	return watch_dispatch();
 }

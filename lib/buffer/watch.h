@@ -11,6 +11,19 @@ int watch_add_locked(struct handle *handle);
 /* No fd of the handle is out any more. */
 void watch_remove_locked(struct handle *handle);
 
+/*
+ * Who was not ready at a dma_buf_poll() may ask again: dmabuf_event_fd() tells.
+ * Takes no lock.
+ */
+void watch_kick(void);
+
+/*
+ * For the reaper, who asks nobody and so leaves that to others: the fd without
+ * the kicks, and the dispatch.
+ */
+int watch_fd(void);
+int watch_dispatch(void);
+
 /* In a forked child: an inherited inotify fd steals the parent's events. */
 void watch_fork_child_locked(void);
 
