@@ -22,6 +22,8 @@
 #include <dmabuf/err.h>
 #include <dmabuf/export.h>
 #include <dmabuf/scatterlist.h>
+#include <dmabuf/sw-sync.h>
+#include <dmabuf/sync-file.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -136,6 +138,48 @@ DMABUF_API int dmabuf_reaper_start(void);
  */
 DMABUF_API void dmabuf_reaper_stop(void);
 
+/* Fences as fds: also sync-file.h */
+
+/**
+ * dmabuf_sync_file_fd() - a fence as an fd
+ * @fence: fence; the fd takes a reference
+ * @flags: O_CLOEXEC or 0; other bits are ignored
+ *
+ * sync_file_create() and dmabuf_sync_file_install() in one. Of a proxy
+ * it gives a copy of the fd that the fence came by.
+ *
+ * Return: the fd; -EINVAL without @fence; -EMFILE, -ENFILE, -ENOMEM.
+ */
+DMABUF_API int dmabuf_sync_file_fd(struct dma_fence *fence, int flags);
+
+/**
+ * dmabuf_sync_file_merge() - one fd for two
+ * @name: its name, cut at 31 bytes; NULL or "": one is generated
+ * @fd1: sync file
+ * @fd2: sync file, the same one or another; both stay the caller's
+ *
+ * The new one is signalled by this process: when one of the two comes from
+ * another process, somebody here has to dispatch, or to wait for a fence, or it
+ * never is. In the order of the checks (SYNC_IOC_MERGE, Linux 6.12):
+ * Return: the fd, close-on-exec; -EBADF when @fd1 is not open, -ENOTTY when it
+ * is something else; -EMFILE, -ENFILE; -ENOENT when @fd2 is not open or
+ * something else; -ENOMEM.
+ */
+DMABUF_API int dmabuf_sync_file_merge(const char *name, int fd1, int fd2);
+
+/**
+ * dmabuf_sync_file_info() - ask about a sync file, and its plain fences
+ * @fd: sync file
+ * @info: flags and pad 0. With num_fences 0
+ *	it gets name, status and the number of fences; otherwise also a record
+ *	each, in room for num_fences at sync_fence_info
+ *
+ * Return: 0; -EBADF when @fd is not open, -ENOTTY when it is something else;
+ * -EFAULT without @info, or without room; -EINVAL for flags, pad, or too
+ * little room; -ENOMEM. (SYNC_IOC_FILE_INFO, Linux 6.12)
+ */
+DMABUF_API int dmabuf_sync_file_info(int fd, struct sync_file_info *info);
+
 /* Buffers and fences */
 
 /**
@@ -154,6 +198,35 @@ DMABUF_API void dmabuf_reaper_stop(void);
  * (dma_buf_poll(), Linux 6.12)
  */
 DMABUF_API int dma_buf_poll(struct dma_buf *dmabuf, short events);
+
+/**
+ * dma_buf_export_sync_file() - what is pending on the buffer, as an fd
+ * @dmabuf: buffer
+ * @flags: DMA_BUF_SYNC_READ: whom a reader waits for; DMA_BUF_SYNC_WRITE, also
+ *	with READ: whom a writer waits for
+ *
+ * Fences that are added later are not in it. Several fences are merged, as by
+ * dmabuf_sync_file_merge(). In the order of the checks:
+ * Return: the fd, close-on-exec; -EINVAL for other flags or none, and, with a
+ * warning, without @dmabuf; -EMFILE, -ENFILE; -ENOMEM.
+ * (DMA_BUF_IOCTL_EXPORT_SYNC_FILE, Linux 6.12)
+ */
+DMABUF_API int dma_buf_export_sync_file(struct dma_buf *dmabuf, uint32_t flags);
+
+/**
+ * dma_buf_import_sync_file() - others wait for this fd from now on
+ * @dmabuf: buffer
+ * @flags: DMA_BUF_SYNC_WRITE: the work writes; only DMA_BUF_SYNC_READ: it reads
+ * @fd: sync file; stays the caller's
+ *
+ * Context: takes &dma_buf.resv.
+ * Return: 0; -EINVAL for other flags or none, when @fd is no sync file, and,
+ * with a warning, without @dmabuf; -ENOMEM; -EMFILE and -ENFILE when @fd comes
+ * from another process.
+ * (DMA_BUF_IOCTL_IMPORT_SYNC_FILE, Linux 6.12)
+ */
+DMABUF_API int dma_buf_import_sync_file(struct dma_buf *dmabuf, uint32_t flags,
+					int fd);
 
 /* Misuse and broken state */
 
