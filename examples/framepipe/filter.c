@@ -1,83 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* filter.c - a simulated device that turns a picture into glowing edges */
 /*
- * The device does not share memory with the process: it reads and writes by the
- * DMA addresses of its two mappings. It is not coherent and takes segments of
- * 64 KiB, so a row may lie in two of them.
+ * The device is not coherent and takes segments of 64 KiB. It works as one
+ * behind a driver: its job is sent off, with a fence for each side, before it
+ * has anything to work on, and begins when the fences of the others say so.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "framepipe.h"
-
-/* One frame as the device sees it. */
-struct dma_frame {
-	const struct frame *frame;
-	struct device *dev;
-	struct dma_buf_attachment *attach;
-	struct sg_table *table;
-	enum dma_data_direction dir;
-};
-
-static int dma_frame_map(struct dma_frame *dma, const struct frame *frame,
-			 struct device *dev, enum dma_data_direction dir)
-{
-	int ret;
-
-	dma->frame = frame;
-	dma->dev = dev;
-	dma->dir = dir;
-	dma->attach = dma_buf_attach(frame->dmabuf, dev);
-	if (IS_ERR(dma->attach))
-		return (int)PTR_ERR(dma->attach);
-	dma->table = dma_buf_map_attachment_unlocked(dma->attach, dir);
-	if (!IS_ERR(dma->table))
-		return 0;
-	ret = (int)PTR_ERR(dma->table);
-	dma_buf_detach(frame->dmabuf, dma->attach);
-	return ret;
-}
-
-static void dma_frame_unmap(struct dma_frame *dma)
-{
-	dma_buf_unmap_attachment_unlocked(dma->attach, dma->table, dma->dir);
-	dma_buf_detach(dma->frame->dmabuf, dma->attach);
-}
-
-/* Read or write, whichever the mapping is for, row @y, piece by piece. */
-static int dma_frame_row(struct dma_frame *dma, uint32_t y, uint8_t *pixels)
-{
-	size_t offset = (size_t)y * dma->frame->stride;
-	size_t left = (size_t)dma->frame->width * 4;
-	struct scatterlist *sg;
-	unsigned int i;
-	int ret = 0;
-
-	for_each_sgtable_dma_sg(dma->table, sg, i) {
-		dma_addr_t addr = sg_dma_address(sg) + offset;
-		size_t len = sg_dma_len(sg);
-
-		if (offset >= len) {
-			offset -= len;
-			continue;
-		}
-		len -= offset;
-		if (len > left)
-			len = left;
-		ret = dma->dir == DMA_TO_DEVICE ?
-			dmabuf_device_read(dma->dev, addr, pixels, len) :
-			dmabuf_device_write(dma->dev, addr, pixels, len);
-		pixels += len;
-		left -= len;
-		offset = 0;
-		if (ret || !left)
-			break;
-	}
-	return ret;
-}
 
 static int brightness(const uint8_t *row, uint32_t x, uint32_t width)
 {
@@ -121,9 +54,28 @@ static void glow_row(uint8_t *const rows[3], uint8_t *out, uint32_t width)
 	}
 }
 
+/* Reads the next row of the source that is not yet at hand. */
+static int read_row(struct job *job, struct dma_frame *from, uint32_t y,
+		    uint8_t *row)
+{
+	uint64_t *sum = &job->span->sums[PICTURE];
+	int ret = dma_frame_row(from, y, row);
+
+	*sum = sum_row(y ? *sum : 0, row, from->frame->width);
+	return ret;
+}
+
+static int write_row(struct job *job, struct dma_frame *to, uint32_t y,
+		     uint8_t *row)
+{
+	uint64_t *sum = &job->span->sums[RESULT];
+
+	*sum = sum_row(y ? *sum : 0, row, to->frame->width);
+	return dma_frame_row(to, y, row);
+}
+
 /* Three rows of the source are at hand; at the borders one counts twice. */
-static int glow(const struct stage *stage, struct dma_frame *from,
-		struct dma_frame *to)
+static int glow(struct job *job, struct dma_frame *from, struct dma_frame *to)
 {
 	uint32_t width = from->frame->width, height = from->frame->height;
 	uint8_t *memory = calloc(4, (size_t)width * 4);
@@ -134,24 +86,24 @@ static int glow(const struct stage *stage, struct dma_frame *from,
 		return -ENOMEM;
 	for (size_t i = 0; i < 4; i++)
 		slots[i] = memory + i * width * 4;
-	ret = dma_frame_row(from, 0, slots[0]);
+	ret = read_row(job, from, 0, slots[0]);
 	for (uint32_t y = 0; !ret && y < height; y++) {
 		if (y == height / 2)
-			stage_midway(stage);
+			stage_midway(job->stage, job->number);
 		rows[0] = slots[(y ? y - 1 : y) % 3];
 		rows[1] = slots[y % 3];
 		rows[2] = slots[(y + 1 < height ? y + 1 : y) % 3];
 		if (rows[2] != rows[1])
-			ret = dma_frame_row(from, y + 1, rows[2]);
+			ret = read_row(job, from, y + 1, rows[2]);
 		glow_row(rows, slots[3], width);
 		if (!ret)
-			ret = dma_frame_row(to, y, slots[3]);
+			ret = write_row(job, to, y, slots[3]);
 	}
 	free(memory);
 	return ret;
 }
 
-static int run_device(const struct stage *stage, struct device *dev,
+static int run_device(struct job *job, struct device *dev,
 		      const struct frame *picture, const struct frame *result)
 {
 	struct dma_frame from, to;
@@ -163,19 +115,78 @@ static int run_device(const struct stage *stage, struct device *dev,
 	ret = dma_frame_map(&to, result, dev, DMA_FROM_DEVICE);
 	if (ret)
 		goto err_from;
-	stage_note(stage, "device '%s' has it at DMA address 0x%" PRIx64
-		   ", in %u segments", dev_name(dev),
-		   sg_dma_address(from.table->sgl), from.table->nents);
-	ret = glow(stage, &from, &to);
+	if (job->number == 0)
+		stage_note(job->stage, "device '%s' has it at DMA address 0x%"
+			   PRIx64 ", in %u segments", dev_name(dev),
+			   sg_dma_address(from.table->sgl), from.table->nents);
+	ret = glow(job, &from, &to);
 	dma_frame_unmap(&to);
 err_from:
 	dma_frame_unmap(&from);
 err:
-	return ret ? stage_fail(stage, "the device: %s", strerror(-ret)) : 0;
+	return ret ? stage_fail(job->stage, "the device: %s",
+				strerror(-ret)) : 0;
 }
 
-static int filter_frame(const struct stage *stage, const struct frame *picture,
-			const struct frame *result)
+/* Both frames are at hand, and the fences of those who had them before. */
+static int prepare(struct job *job, struct frame *picture, struct frame *result)
+{
+	int ret;
+
+	ret = frame_receive(job, DECODER_FILTER, picture, PICTURE);
+	if (!ret && !result->dmabuf)
+		ret = frame_create(job->stage, result, RESULT, picture->width,
+				   picture->height, picture->slot);
+	if (!ret)
+		ret = release_receive(job, FILTER_VIEWER, result);
+	if (ret)
+		return ret;
+	job_use(job, picture, false);
+	job_use(job, result, true);
+	return job_collect(job);
+}
+
+static int do_frame(const struct stage *stage, uint32_t number,
+		    struct device *dev, struct frame *picture,
+		    struct frame *result)
+{
+	struct job job;
+	int ret;
+
+	job_init(&job, stage, number);
+	ret = prepare(&job, picture, result);
+	if (!ret)
+		ret = job_arm(&job);
+	if (!ret)
+		ret = release_send(&job, DECODER_FILTER, PICTURE);
+	if (!ret)
+		ret = frame_send(&job, FILTER_VIEWER, result);
+	if (!ret)
+		ret = job_wait_device(&job);
+	if (!ret)
+		ret = run_device(&job, dev, picture, result);
+	return job_end(&job, ret);
+}
+
+/* Nobody reads the last results any more. */
+static int drain(const struct stage *stage, uint32_t number,
+		 const struct frame *result)
+{
+	struct job job;
+	int ret;
+
+	job_init(&job, stage, number);
+	job_use(&job, result, true);
+	ret = release_receive(&job, FILTER_VIEWER, result);
+	if (!ret)
+		ret = job_collect(&job);
+	if (!ret)
+		ret = job_wait_device(&job);
+	return job_end(&job, ret);
+}
+
+static int run(const struct stage *stage, struct frame pictures[NR_SLOTS],
+	       struct frame results[NR_SLOTS])
 {
 	const struct dmabuf_device_info info = {
 		.name = "edge-glow",
@@ -183,46 +194,32 @@ static int filter_frame(const struct stage *stage, const struct frame *picture,
 		.max_segment_size = 65536,
 		.non_coherent = true,
 	};
+	uint32_t frames = stage->options->frames;
 	struct device *dev;
 	int ret;
 
 	ret = dmabuf_device_create(&info, &dev);
 	if (ret)
 		return stage_fail(stage, "no device: %s", strerror(-ret));
-	ret = run_device(stage, dev, picture, result);
+	for (uint32_t n = 0; !ret && n < frames; n++)
+		ret = do_frame(stage, n, dev, &pictures[n % NR_SLOTS],
+			       &results[n % NR_SLOTS]);
+	for (uint32_t n = frames; !ret && n < frames + NR_SLOTS; n++)
+		if (n >= NR_SLOTS)
+			ret = drain(stage, n, &results[n % NR_SLOTS]);
 	dmabuf_device_destroy(dev);
-	return ret;
-}
-
-static int share(const struct stage *stage, const struct frame *result)
-{
-	int fd = frame_fd(stage, result);
-	int ret;
-
-	if (fd < 0)
-		return -1;
-	ret = frame_send(stage, FILTER_VIEWER, result, fd);
-	close(fd);
 	return ret;
 }
 
 int filter_main(const struct stage *stage)
 {
-	struct frame picture, result;
+	struct frame pictures[NR_SLOTS] = { 0 }, results[NR_SLOTS] = { 0 };
 	int ret;
 
-	if (frame_receive(stage, DECODER_FILTER, &picture, PICTURE))
+	ret = run(stage, pictures, results);
+	if (frames_close(stage, results))
+		ret = -1;
+	if (frames_close(stage, pictures) || ret)
 		return 1;
-	ret = frame_create(stage, &result, RESULT, picture.width,
-			   picture.height);
-	if (!ret) {
-		ret = filter_frame(stage, &picture, &result);
-		if (!ret)
-			ret = share(stage, &result);
-		if (frame_close(stage, &result))
-			ret = -1;
-	}
-	if (frame_close(stage, &picture) || ret)
-		return 1;
-	return frame_wait_released(stage, RESULT) != 0;
+	return frames_wait_released(stage, RESULT) != 0;
 }

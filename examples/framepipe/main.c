@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c - framepipe: three processes share a picture */
+/* main.c - framepipe: three processes share frames, kept in order by fences */
 /*
  *	file --> decoder ==fd==> filter ==fd==> viewer --> file
  *	            \________________fd________/
  *
+ * With each buffer goes a fence: when its writer will be done. Against each
+ * arrow comes another one: when its reader will be done, and the buffer may be
+ * written again. There are two of each kind, so that two frames are in flight.
+ *
  * The parent starts the three, follows their events and puts the output file in
  * its place when everything was as it must be. Each process holds only its own
  * ends of the links, so the death of one is an end of file for the others, and
- * nobody waits for the dead.
+ * the fences that it owed fail: nobody waits for the dead.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,18 +25,6 @@
 #include <unistd.h>
 
 #include "framepipe.h"
-
-static const char usage[] =
-	"usage: framepipe [PICTURE.png] [-o OUT.png]\n"
-	"\n"
-	"Three processes share one picture: a decoder exports it, a filter works on\n"
-	"it with a simulated device, a viewer puts both versions side by side.\n"
-	"\n"
-	"  PICTURE.png           what to read; default: the one that ships with it\n"
-	"  -o, --output OUT.png  what to write; default: framepipe.png\n"
-	"  --kill PROCESS        decoder, filter or viewer kills itself midway (for\n"
-	"                        tests)\n"
-	"  -h, --help            this text\n";
 
 /* One line, whatever bytes a file name has. */
 int complain(const char *fmt, ...)
@@ -49,60 +40,6 @@ int complain(const char *fmt, ...)
 			*c = '?';
 	fprintf(stderr, "framepipe: %s\n", line);
 	return -1;
-}
-
-static int parse_kill(struct options *options, const char *name)
-{
-	for (int role = 0; role < NR_ROLES; role++)
-		if (!strcmp(name, role_names[role]))
-			options->kill = role;
-	if (options->kill < 0)
-		return complain("no process is called '%s'", name);
-	return 0;
-}
-
-static int parse_option(struct options *options, int opt, const char *word)
-{
-	switch (opt) {
-	case 'o':
-		options->output = optarg;
-		return *optarg ? 0 : complain("-o needs a file name");
-	case 'k':
-		return parse_kill(options, optarg);
-	case ':':
-		return complain("%s needs %s", word, optopt == 'o' ?
-				"a file name" : "a process");
-	default:
-		if (optopt && !strchr("hko", optopt))
-			return complain("'-%c' is not understood, --help says "
-					"what is", optopt);
-		return complain("'%s' is not understood, --help says what is",
-				word);
-	}
-}
-
-/* 1 when only the help was asked for. */
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "output", required_argument, NULL, 'o' },
-		{ "kill", required_argument, NULL, 'k' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, ":o:h", longs, NULL)) != -1) {
-		if (opt == 'h')
-			return 1;
-		if (parse_option(options, opt, argv[optind - 1]))
-			return -1;
-	}
-	if (argc - optind > 1)
-		return complain("one picture at a time, --help says more");
-	if (optind < argc)
-		options->picture = argv[optind];
-	return 0;
 }
 
 /*
@@ -201,24 +138,32 @@ static int stage_run(struct stage *stage, struct sockets *sockets)
 }
 
 /* The parent has made no use of the library yet: its children start fresh. */
-static int start(const struct options *options, FILE *output,
-		 struct sockets *sockets, pid_t pids[NR_ROLES])
+static int start(struct stage *stage, struct sockets *sockets,
+		 pid_t pids[NR_ROLES])
 {
-	struct stage stage = { .options = options, .output = output };
-
 	fflush(stdout);
 	for (int role = 0; role < NR_ROLES; role++) {
 		pids[role] = fork();
 		if (pids[role] < 0)
 			return -errno;
-		stage.role = (enum role)role;
+		stage->role = (enum role)role;
 		if (pids[role] == 0)
-			exit(stage_run(&stage, sockets));
+			exit(stage_run(stage, sockets));
 	}
 	return 0;
 }
 
-/* Reaps all. A process that was killed is the cause of all other trouble. */
+/* A process that was killed is the cause of all other trouble. */
+static int complain_of_death(enum role role, int sig, const struct event *error)
+{
+	if (error->kind != EVENT_FENCE_FAILED)
+		return complain("the %s died: %s", role_names[role],
+				strsignal(sig));
+	return complain("the %s died: %s; the %s %s", role_names[role],
+			strsignal(sig), role_names[error->role], error->text);
+}
+
+/* Reaps all, the timeline's writers. */
 static int finish(const pid_t pids[NR_ROLES], const struct proof *proof)
 {
 	int status[NR_ROLES] = { 0 };
@@ -231,8 +176,9 @@ static int finish(const pid_t pids[NR_ROLES], const struct proof *proof)
 	}
 	for (int role = 0; role < NR_ROLES; role++)
 		if (WIFSIGNALED(status[role]))
-			return complain("the %s died: %s", role_names[role],
-					strsignal(WTERMSIG(status[role])));
+			return complain_of_death((enum role)role,
+						 WTERMSIG(status[role]),
+						 &proof->error);
 	if (proof->error.text[0])
 		return complain("%s", proof->error.text);
 	if (bad)
@@ -240,52 +186,92 @@ static int finish(const pid_t pids[NR_ROLES], const struct proof *proof)
 	return 0;
 }
 
-static int run(const struct options *options, FILE *output)
+static int run(struct stage *stage)
 {
 	pid_t pids[NR_ROLES] = { -1, -1, -1 };
 	struct sockets sockets;
 	struct proof proof;
 	int ret;
 
-	proof_init(&proof);
+	proof_init(&proof, stage->timeline);
 	if (sockets_open(&sockets))
 		return -1;
-	ret = start(options, output, &sockets, pids);
-	if (ret)
+	ret = start(stage, &sockets, pids);
+	if (ret) {
+		proof.error.kind = EVENT_ERROR;
 		snprintf(proof.error.text, sizeof(proof.error.text), "fork: %s",
 			 strerror(-ret));
+	}
 	sockets_close_links(&sockets);
 	proof_follow(&proof, sockets.log[1]);
 	close_end(&sockets.log[1]);
-	if (finish(pids, &proof))
+	ret = finish(pids, &proof);
+	if (timeline_close(stage->timeline))
+		timeline_print(stage->timeline);
+	if (ret)
 		return -1;
 	if (!proof_print(&proof))
 		return complain("the run does not prove what it must");
 	return 0;
 }
 
+/* A drawing of a run that failed is of use too, if there is something on it. */
+static int put_timeline(const struct timeline *timeline, FILE *file)
+{
+	bool good = timeline_close(timeline);
+
+	if (good)
+		timeline_draw(timeline, file);
+	return output_finish(OUTPUT_TIMELINE, good);
+}
+
+static int run_with_outputs(const struct options *options, FILE *output,
+			    FILE *drawing)
+{
+	struct timeline timeline;
+	struct stage stage = { .options = options, .output = output,
+			       .timeline = &timeline };
+	int ret, drawn = -1;
+
+	ret = timeline_init(&timeline, options->frames);
+	if (!ret) {
+		ret = run(&stage);
+		if (!ret)
+			ret = stdout_check();
+		if (drawing)
+			drawn = put_timeline(&timeline, drawing);
+		timeline_fini(&timeline);
+	} else if (drawing) {
+		output_finish(OUTPUT_TIMELINE, false);
+	}
+	ret = output_finish(OUTPUT_PICTURE, ret == 0);
+	if (!ret)
+		output_print(OUTPUT_PICTURE);
+	if (!drawn)
+		output_print(OUTPUT_TIMELINE);
+	return ret || (drawing && drawn) ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
-	struct options options = { FRAMEPIPE_PICTURE, "framepipe.png", -1 };
-	FILE *output;
+	struct options options;
+	FILE *output, *drawing = NULL;
 	int ret;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (keep_streams_apart())
 		return 1;
-	ret = parse_options(&options, argc, argv);
-	if (ret > 0)
-		fputs(usage, stdout);
+	ret = options_parse(&options, argc, argv);
 	if (ret)
 		return ret < 0 || stdout_check();
-	output = output_open(options.output);
-	if (!output)
+	output = output_open(OUTPUT_PICTURE, options.output);
+	if (output && options.timeline)
+		drawing = output_open(OUTPUT_TIMELINE, options.timeline);
+	if (options.timeline && !drawing)
+		output_finish(OUTPUT_PICTURE, false);
+	if (!output || (options.timeline && !drawing))
 		return 1;
-	ret = run(&options, output);
-	if (!ret)
-		ret = stdout_check();
-	if (output_finish(output, options.output, ret == 0))
+	if (run_with_outputs(&options, output, drawing))
 		return 1;
-	output_print();
 	return stdout_check() != 0;
 }

@@ -89,7 +89,9 @@ size=$(dimensions "$picture")
 set -- "${size% *}" "${size#* }"
 good $((2 * $1 + 24)) $(($2 + 16)) "$picture"
 for line in "^same inode in every process:" "^releases, .* 1. result, 2. picture" \
-	    "^bytes through the sockets:  *48 " "counter 1 2 3, one address"; do
+	    "^bytes through the sockets:  *720 " "counter 1 2 3, one address" \
+	    "^fences that kept the order:  *30, " \
+	    "^seen as they were written:  *6 pictures .* 6 results "; do
 	grep -q "$line" ../stdout || fail "no line like '$line'"
 done
 mv framepipe.png ../in/again.png
@@ -132,6 +134,19 @@ good 26 17 ../in/deep.png
 	printf '\000\000IEND\256B`\202'
 } >../in/interlaced.png
 good 30 19 ../in/interlaced.png
+
+# Any number of frames: a line for each and every process, and as many fences
+
+for frames in 1 2 3 25; do
+	good $((2 * $1 + 24)) $(($2 + 16)) -n $frames "$picture"
+	grep -q "^bytes through .* $((frames * 120)) " ../stdout ||
+		fail "$frames frames: other messages"
+	grep -q "^seen as .* $frames pictures .* $frames results" ../stdout ||
+		fail "$frames frames: other pixels"
+	[ "$(grep -c '|.*#.*|' ../stdout)" -eq $((frames * 3)) ] ||
+		fail "$frames frames: other lines"
+done
+good $((2 * $1 + 24)) $(($2 + 16)) --frames=2 "$picture"
 
 # Files that are no picture
 
@@ -196,9 +211,30 @@ bad "64 million" ../in/large.png
 
 # Processes that die, outputs that cannot be, commands that make no sense
 
-bad "the decoder died" --kill decoder "$picture"
-bad "the filter died" --kill filter "$picture"
-bad "the viewer died" --kill viewer "$picture"
+# victim WHO FRAME WITNESS ARGUMENTS...: the witness waits for a fence of WHO,
+# which fails, and nobody finishes the frame.
+victim()
+{
+	who=$1 frame=$2 witness=$3
+	shift 3
+	wait="the $witness waited for the $who's fence of frame $frame"
+	bad "the $who died: .*; $wait: Owner died" --kill "$who" "$picture" "$@"
+	grep -q "^ .* $who *|.*X *| died" ../stdout ||
+		fail "no line says that the $who died"
+	grep -q "|.*| .* ms: .*$who $frame!" ../stdout ||
+		fail "nobody is seen waiting for the dead $who"
+	! grep -q "^same inode" ../stdout || fail "a death proves nothing"
+}
+
+victim decoder 3 filter
+victim filter 3 viewer
+victim viewer 3 decoder
+victim decoder 1 filter -n 2
+victim filter 1 viewer -n 2
+victim viewer 1 '\(decoder\|filter\)' -n 2
+victim filter 20 viewer -n 40
+bad "the decoder died" --kill decoder -n 1 "$picture"
+bad "the filter died" --kill filter -n 1 "$picture"
 bad "No such file" -o missing/out.png "$picture"
 bad "irectory" -o ../in "$picture"
 bad "pipe': is not a regular file" -o ../in/pipe "$picture"
@@ -207,6 +243,20 @@ bad "-o needs a file name" "$picture" -o
 bad "--output needs a file name" "$picture" --output
 bad "nobody" --kill nobody "$picture"
 bad "needs a process" --kill
+for frames in 0 1001 -1 x 3x 0x3 '' ' 3' 99999999999999999999; do
+	bad "is no number of frames" --frames "$frames" "$picture"
+done
+bad "-n needs a number" "$picture" -n
+bad "--frames needs a number" "$picture" --frames
+bad "--timeline needs a file name" "$picture" --timeline
+bad "--timeline needs a file name" --timeline '' "$picture"
+bad "No such file" --timeline missing/out.svg "$picture"
+bad "irectory" --timeline ../in "$picture"
+bad "pipe': is not a regular file" --timeline ../in/pipe "$picture"
+bad "is the other output too" --timeline framepipe.png "$picture"
+bad "is the other output too" --timeline ../out/framepipe.png "$picture"
+bad "not a PNG" --timeline drawn.svg ../in/text.png
+bad "'-t' is not understood" -t "$picture"
 bad "'--frobnicate' is not understood" --frobnicate
 bad "'-x' is not understood" -xh
 bad "one picture" "$picture" "$picture"
@@ -265,6 +315,47 @@ run "$picture" -o link.png && fail "a link to itself: written"
 rm link.png
 echo "ok: links and modes"
 
+# The drawing: an arrow for each fence that somebody slept for
+
+rm -f framepipe.png
+drawn()
+{
+	what=$1 status=$2 files=$3
+	shift 3
+	run --timeline drawn.svg "$picture" "$@"
+	[ $? -eq "$status" ] || fail "$what: not status $status"
+	[ "$(find . -type f -o -type l | sort | tr '\n' ' ')" = "$files " ] ||
+		fail "$what: files: $(ls -A)"
+	[ "$(head -c 5 drawn.svg)$(tail -n 1 drawn.svg)" = "<svg </svg>" ] ||
+		fail "$what: no whole drawing"
+}
+
+drawn "a drawing" 0 "./drawn.svg ./framepipe.png" -n 9
+[ "$(grep -c '^<path .* C' drawn.svg)" = "$(sed -n \
+	's/^fences that kept .* of which \([0-9]*\) .*/\1/p' ../stdout)" ] ||
+	fail "a drawing with other arrows"
+[ "$(grep -c '<rect .* height="38.0" fill="#' drawn.svg)" -eq 27 ] ||
+	fail "a drawing with other work"
+grep -q ": 9 frames" drawn.svg || fail "a drawing: frames are missing"
+! grep -q "a fence that failed" drawn.svg || fail "a drawing: red, but why"
+rm framepipe.png
+drawn "a death" 1 ./drawn.svg --kill filter
+[ "$(grep -c '>died<' drawn.svg)" -eq 1 ] || fail "a drawing without a death"
+grep -q ": [0-9] of 6 frames" drawn.svg || fail "a death: all frames are there"
+grep -q "a fence that failed" drawn.svg || fail "a death: nothing about red"
+grep -q "^drawn: .* $(realpath "$scratch")/out/drawn.svg\$" ../stdout ||
+	fail "a death: no line that it was drawn"
+echo "older drawing" >../else/older.svg
+ln -sf ../else/older.svg drawn.svg
+drawn "a link" 0 "./drawn.svg ./framepipe.png"
+[ -L drawn.svg ] || fail "a link: it is gone"
+grep -q "^drawn: .* $(realpath "$scratch")/else/older.svg\$" ../stdout ||
+	fail "a link: no line that it was drawn"
+run --timeline drawn.svg -o ../else/older.svg "$picture" &&
+	fail "a link to the other output: written"
+rm -f drawn.svg framepipe.png ../else/older.svg
+echo "ok: drawings"
+
 # Nobody listens
 
 "$framepipe" "$picture" >&- 2>../stderr
@@ -285,7 +376,7 @@ mkfifo ../full
 exec 3<>../full
 dd if=/dev/zero of=../full oflag=nonblock bs=4096 2>/dev/null
 for signal in INT TERM HUP QUIT; do
-	"$framepipe" "$picture" >../full 2>../stderr 3<&- &
+	"$framepipe" "$picture" --timeline drawn.svg >../full 2>../stderr 3<&- &
 	pid=$!
 	until [ "$(ls -A)" ] || ! kill -0 $pid; do :; done
 	kill -$signal $pid
