@@ -150,7 +150,7 @@ page_files() {
 # Every name of ours in a page is one that the code has.
 page_names() {
 	sed '/^```/,/^```/d' "$1" |
-		grep -oE '\b(dma_buf|dma_resv|dma_map|dma_unmap|dma_sync|dma_get|dmabuf|sg)_[a-z0-9_]+\b|\bDMABUF_[A-Z0-9_]+\b' |
+		grep -oE '\b(dma_buf|dma_fence|dma_resv|sync_file|ww_acquire|dma_map|dma_unmap|dma_sync|dma_get|dmabuf|sg)_[a-z0-9_]+\b|\bDMABUF_[A-Z0-9_]+\b' |
 		sort -u >"$scratch/names" || true
 	while read -r name; do
 		case $name in
