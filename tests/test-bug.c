@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test-bug.c - broken state ends the process */
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include "assert-bug.h"
 #include "leaks.h"
 #include "mock-exporter.h"
+#include "mock-fence.h"
 
 #define SIZE 4096
 
@@ -173,6 +175,70 @@ static void vunmap_op_that_enters_its_buffer_dies(void **state)
 	end();
 }
 
+static void do_put_in(void *data)
+{
+	mock.dmabuf->cb_in.active = POLLIN;
+	dma_buf_put(data);
+}
+
+static void do_put_out(void *data)
+{
+	mock.dmabuf->cb_out.active = POLLOUT;
+	dma_buf_put(data);
+}
+
+/* INV-REL-2 */
+static void last_put_while_a_poll_waits_dies(void **state)
+{
+	struct dma_buf *dmabuf = begin();
+
+	(void)state;
+	assert_bug(do_put_in, dmabuf, "BUG: dma_buf_put: ");
+	assert_bug(do_put_out, dmabuf, "while a poll waits");
+	end();
+}
+
+static void do_add_fences(void *data)
+{
+	struct dma_resv *resv = data;
+
+	dma_resv_lock(resv, NULL);
+	for (;;)
+		dma_resv_add_fence(resv, plain_fence_new(),
+				   DMA_RESV_USAGE_READ);
+}
+
+static void do_reserve_one_and_add_fences(void *data)
+{
+	struct dma_resv *resv = data;
+
+	dma_resv_lock(resv, NULL);
+	dma_resv_reserve_fences(resv, 1);
+	dma_resv_unlock(resv);
+	do_add_fences(resv);
+}
+
+/* INV-RESV-4 */
+static void fence_without_any_room_dies(void **state)
+{
+	struct dma_buf *dmabuf = begin();
+
+	(void)state;
+	assert_bug(do_add_fences, dmabuf->resv, "BUG: dma_resv_add_fence: ");
+	end();
+}
+
+/* INV-RESV-3 */
+static void fence_for_which_room_is_gone_dies(void **state)
+{
+	struct dma_buf *dmabuf = begin();
+
+	(void)state;
+	assert_bug(do_reserve_one_and_add_fences, dmabuf->resv,
+		   "BUG: dma_resv_add_fence: ");
+	end();
+}
+
 static void do_lock_twice(void *data)
 {
 	dma_resv_lock(data, NULL);
@@ -205,6 +271,61 @@ static void attach_under_the_reservation_dies(void **state)
 	assert_bug(do_attach_under_resv, dev, "BUG: dma_buf_dynamic_attach: ");
 	end();
 	dmabuf_device_destroy(dev);
+}
+
+/* Fences: what the children do to one */
+
+static void do_init_without_lock(void *data)
+{
+	struct mock_fence *fence = data;
+
+	dma_fence_init(&fence->base, &mock_fence_ops, NULL, 1, 1);
+}
+
+static void do_init_without_ops(void *data)
+{
+	struct mock_fence *fence = data;
+
+	dma_fence_init(&fence->base, NULL, &fence->lock, 1, 1);
+}
+
+static const char *any_name(struct dma_fence *fence)
+{
+	(void)fence;
+	return "any";
+}
+
+static void do_init_without_driver_name(void *data)
+{
+	static const struct dma_fence_ops ops = {
+		.get_timeline_name = any_name,
+	};
+	struct mock_fence *fence = data;
+
+	dma_fence_init(&fence->base, &ops, &fence->lock, 1, 1);
+}
+
+static void do_init_without_timeline_name(void *data)
+{
+	static const struct dma_fence_ops ops = {
+		.get_driver_name = any_name,
+	};
+	struct mock_fence *fence = data;
+
+	dma_fence_init(&fence->base, &ops, &fence->lock, 1, 1);
+}
+
+/* INV-FENCE-1, INV-FENCE-2 */
+static void fence_without_lock_ops_or_names_dies(void **state)
+{
+	struct mock_fence *fence = mock_fence_new();
+
+	(void)state;
+	assert_bug(do_init_without_lock, fence, "BUG: dma_fence_init: ");
+	assert_bug(do_init_without_ops, fence, "BUG: dma_fence_init: ");
+	assert_bug(do_init_without_driver_name, fence, "get_driver_name");
+	assert_bug(do_init_without_timeline_name, fence, "get_timeline_name");
+	dma_fence_put(&fence->base);
 }
 
 static void print_and_return(const char *report, void *data)
@@ -242,8 +363,12 @@ int main(void)
 		LEAK_TEST(vunmap_of_another_address_dies),
 		LEAK_TEST(vmap_op_that_enters_its_buffer_dies),
 		LEAK_TEST(vunmap_op_that_enters_its_buffer_dies),
+		LEAK_TEST(last_put_while_a_poll_waits_dies),
+		LEAK_TEST(fence_without_any_room_dies),
+		LEAK_TEST(fence_for_which_room_is_gone_dies),
 		LEAK_TEST(lock_of_a_held_reservation_dies),
 		LEAK_TEST(attach_under_the_reservation_dies),
+		LEAK_TEST(fence_without_lock_ops_or_names_dies),
 		LEAK_TEST(handler_that_returns_dies),
 	};
 

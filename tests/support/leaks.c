@@ -25,6 +25,7 @@
 
 #include <dmabuf/dmabuf.h>
 
+#include "mock-fence.h"
 #include "sanitized.h"
 #include "warns.h"
 
@@ -36,6 +37,7 @@ struct snapshot {
 	char mappings[TEXT_MAX];	/* the lines of shared mappings */
 	size_t reserved;		/* bytes without access */
 	unsigned int live_buffers;
+	unsigned int live_fences;	/* mocks */
 };
 
 static struct snapshot before, after;
@@ -98,6 +100,7 @@ static void snapshot_take(struct snapshot *snapshot)
 	fds_read(snapshot->fds);
 	mappings_read(snapshot);
 	snapshot->live_buffers = dmabuf_live_buffers();
+	snapshot->live_fences = mock_fences_live();
 }
 
 int leaks_group_setup(void **state)
@@ -132,8 +135,19 @@ static int reserved_differ(void)
 	return 1;
 }
 
+/* Mocks that an earlier test lost may go meanwhile: fewer is well. */
+static int fences_differ(void)
+{
+	if (mock_fences_wait(before.live_fences))
+		return 0;
+	print_error("live fences before: %u, after: %u\n", before.live_fences,
+		    mock_fences_live());
+	return 1;
+}
+
 int leaks_teardown(void **state)
 {
+	int fences_left = fences_differ();
 	unsigned long warnings = warns_seen();
 	int bad;
 
@@ -143,6 +157,7 @@ int leaks_teardown(void **state)
 	bad = differ("fds", before.fds, after.fds);
 	bad |= differ("mappings", before.mappings, after.mappings);
 	bad |= reserved_differ();
+	bad |= fences_left;
 	if (before.live_buffers != after.live_buffers) {
 		print_error("live buffers before: %u, after: %u\n",
 			    before.live_buffers, after.live_buffers);

@@ -7,8 +7,9 @@
  * Fixtures for cmocka_run_group_tests() and cmocka_unit_test_setup_teardown();
  * LEAK_TEST(fn) is a test with the latter. Around each test the fds, the shared
  * mappings and the live buffers are the same, in programs of one thread the
- * reserved addresses too; and there was no warning that the test did not ask
- * about (warns.h). What the library opens once is opened by the group setup.
+ * reserved addresses too; no mock fence is left (mock-fence.h); and there was
+ * no warning that the test did not ask about (warns.h). What the library opens
+ * once is opened by the group setup.
  */
 int leaks_group_setup(void **state);
 int leaks_setup(void **state);
