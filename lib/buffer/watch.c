@@ -32,6 +32,7 @@
 
 #include <dmabuf/dmabuf.h>
 
+#include "base/clock.h"
 #include "base/context.h"
 #include "base/dispatch.h"
 #include "base/report.h"
@@ -39,10 +40,6 @@
 #include "buffer/fork.h"
 #include "buffer/registry.h"
 #include "fence/remote.h"
-
-#define US_NS ((int64_t)1000)
-#define MS_NS (1000 * US_NS)
-#define SECOND_NS (1000 * MS_NS)
 
 /* Between the looks at a suspect; the last one is repeated. */
 static const int64_t delays_ns[] = {
@@ -80,14 +77,6 @@ static int watch_compare(const struct handle *a, const struct handle *b)
 
 RB_GENERATE_INTERNAL(watch_tree, handle, by_watch, watch_compare,
 		     static __attribute__((unused)))
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND_NS + ts.tv_nsec;
-}
 
 /* Closed descriptions */
 

@@ -23,8 +23,6 @@
 #include "fence/futex.h"
 #include "fence/remote.h"
 
-#define MS_NS ((int64_t)1000000)
-
 /*
  * The longest sleep at a time, of a waiter without an fd to be woken by, and of
  * one for a container: it may be signalled by a worker, for whom there was no

@@ -12,17 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND_NS ((int64_t)1000000000)
+#include "base/clock.h"
+
 #define FOREVER_NS INT64_MAX
-
-/* CLOCK_MONOTONIC */
-static inline int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND_NS + ts.tv_nsec;
-}
 
 /* The end of a timeout that begins now; forever stays forever. */
 static inline int64_t deadline_of(int64_t timeout_ns)

@@ -9,7 +9,7 @@
 
 #include <dmabuf/err.h>
 
-#include "fence/futex.h"
+#include "base/clock.h"
 
 /*
  * The holder's end is known by a pacing rate, which means nothing to a unix

@@ -21,11 +21,11 @@
 
 #include <dmabuf/err.h>
 
+#include "base/clock.h"
 #include "base/fork.h"
 #include "base/list.h"
 #include "base/util.h"
 #include "fence/fence.h"
-#include "fence/futex.h"
 #include "fence/remote.h"
 #include "sync/carrier.h"
 

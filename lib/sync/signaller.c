@@ -23,10 +23,10 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "base/clock.h"
 #include "base/dispatch.h"
 #include "base/fork.h"
 #include "base/worker.h"
-#include "fence/futex.h"
 #include "sync/carrier.h"
 
 #define SWEEP_MIN 4		/* fewer are not worth a look */
