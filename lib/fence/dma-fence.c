@@ -126,6 +126,19 @@ bool fence_put_last(struct dma_fence *fence)
 	return __atomic_fetch_sub(&fence->refcount, 1, __ATOMIC_SEQ_CST) == 1;
 }
 
+bool fence_put_unless_last(struct dma_fence *fence)
+{
+	unsigned int refs = __atomic_load_n(&fence->refcount, __ATOMIC_RELAXED);
+
+	while (refs > 1)
+		if (__atomic_compare_exchange_n(&fence->refcount, &refs,
+						refs - 1, true,
+						__ATOMIC_RELEASE,
+						__ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 void fence_end(struct dma_fence *fence)
 {
 	if (flag_is_set(fence, SIGNALED) || list_empty(&fence->cb_list))

@@ -32,6 +32,9 @@ void fence_defer(struct dmabuf_work *work);
  */
 bool fence_put_last(struct dma_fence *fence);
 
+/* Drop a reference, unless it is the last one: false. */
+bool fence_put_unless_last(struct dma_fence *fence);
+
 /* By its bit alone: no op is asked, no lock taken. */
 static inline bool fence_signaled_bit(const struct dma_fence *fence)
 {

@@ -27,6 +27,7 @@
 #include "base/dispatch.h"
 #include "base/fork.h"
 #include "base/worker.h"
+#include "fence/fence.h"
 #include "sync/carrier.h"
 
 #define SWEEP_MIN 4		/* fewer are not worth a look */
@@ -126,14 +127,8 @@ static void signaller_end(struct dmabuf_work *work)
  */
 static bool put_quietly(struct dma_fence *fence)
 {
-	unsigned int refs = __atomic_load_n(&fence->refcount, __ATOMIC_RELAXED);
-
-	while (refs > 1)
-		if (__atomic_compare_exchange_n(&fence->refcount, &refs,
-						refs - 1, true,
-						__ATOMIC_RELEASE,
-						__ATOMIC_RELAXED))
-			return true;
+	if (fence_put_unless_last(fence))
+		return true;
 	if (fence->ops->release)
 		return false;
 	dma_fence_put(fence);
