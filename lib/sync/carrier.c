@@ -14,8 +14,8 @@
 /*
  * The holder's end is known by a pacing rate, which means nothing to a unix
  * socket, and is otherwise all ones: 16 bits that are the same for all pairs,
- * and the id. It is one call, where a mark and SO_COOKIE are two, and cost
- * twelve hundredths of all that is done for a sync file.
+ * and the id. It is one call, where a mark and SO_COOKIE are two, and calls are
+ * most of what a sync file costs.
  *
  * That is recognition, not authentication: whoever sets it makes a sync file,
  * and is believed what he sends through it, as with any other fence.
