@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* test-reaper.c - the thread that dispatches */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -26,19 +25,6 @@
 #include "warns.h"
 
 #define SIZE ((size_t)16384)
-
-static int nr_threads(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	int nr = 0;
-
-	while (dir && (entry = readdir(dir)))
-		nr += entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return nr;
-}
 
 static void reaper_starts_once_and_stops(void **state)
 {

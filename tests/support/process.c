@@ -2,6 +2,7 @@
 /* process.c - peers in other processes, and waiting for releases */
 #include "process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -433,4 +434,17 @@ void huge_pages_done(void)
 	if (huge_pages_lock >= 0)
 		close(huge_pages_lock);
 	huge_pages_lock = -1;
+}
+
+int nr_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int nr = 0;
+
+	while (dir && (entry = readdir(dir)))
+		nr += entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return nr;
 }

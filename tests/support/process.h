@@ -112,6 +112,9 @@ size_t huge_pages_need(unsigned int nr);
 /* Give back what huge_pages_need() reserved. */
 void huge_pages_done(void);
 
+/* Threads of this process, those that are just ending too */
+int nr_threads(void);
+
 /* Is there a mapping at the page @addr? */
 bool addr_is_mapped(const void *addr);
 
