@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* udmabuf-linux.c - rows: seals while a udmabuf lives, tmpfs, huge pages */
+#define _GNU_SOURCE
+#include "compliance.h"
+#include "uapi.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void seal_do(long long want, int memfd, int seal)
+{
+	expect(want, fcntl(memfd, F_ADD_SEALS, seal),
+	       "fcntl(memfd, F_ADD_SEALS, %#x)", (unsigned int)seal);
+}
+
+static bool can_be_sealed(void *memfd)
+{
+	return !fcntl(*(int *)memfd, F_ADD_SEALS, F_SEAL_WRITE);
+}
+
+static void expect_seal_eventually(int memfd)
+{
+	if (!eventually(can_be_sealed, &memfd))
+		seal_do(0, memfd, F_SEAL_WRITE);
+}
+
+static void seal_while_alive(void)
+{
+	int memfd = sealed_memfd(2), buf;
+
+	buf = udmabuf_make(memfd, 0, 2);
+	seal_do(-EBUSY, memfd, F_SEAL_WRITE);
+	expect(0, close(buf), "close(buf)");
+}
+
+static void seal_of_part(void)
+{
+	int memfd = sealed_memfd(4);
+
+	udmabuf_make(memfd, 2, 1);
+	seal_do(-EBUSY, memfd, F_SEAL_WRITE);
+}
+
+static void seal_afterwards(void)
+{
+	int memfd = sealed_memfd(2);
+
+	expect(0, close(udmabuf_make(memfd, 0, 2)), "close(buf)");
+	expect_seal_eventually(memfd);
+}
+
+static void seal_while_mapped(void)
+{
+	int memfd = sealed_memfd(2), buf;
+
+	buf = udmabuf_make(memfd, 0, 2);
+	buffer_map(buf, 2);
+	expect(0, close(buf), "close(buf)");
+	seal_do(-EBUSY, memfd, F_SEAL_WRITE);
+}
+
+static void seal_after_unmap(void)
+{
+	int memfd = sealed_memfd(2), buf;
+	unsigned char *addr;
+
+	buf = udmabuf_make(memfd, 0, 2);
+	addr = buffer_map(buf, 2);
+	expect(0, close(buf), "close(buf)");
+	expect(0, munmap(addr, 2 * page_size()), "munmap(buf)");
+	expect_seal_eventually(memfd);
+}
+
+static void other_seals(void)
+{
+	int memfd = sealed_memfd(2);
+
+	udmabuf_make(memfd, 0, 2);
+	seal_do(0, memfd, F_SEAL_GROW);
+	seal_do(0, memfd, F_SEAL_SEAL);
+}
+
+static void grows(void)
+{
+	int memfd = sealed_memfd(2), buf;
+
+	buf = udmabuf_make(memfd, 0, 2);
+	expect(0, ftruncate(memfd, 4 * page_size()), "ftruncate(memfd, more)");
+	expect(-EPERM, ftruncate(memfd, 0), "ftruncate(memfd, 0)");
+	expect(2 * (long long)page_size(), lseek(buf, 0, SEEK_END),
+	       "lseek(buf, 0, SEEK_END)");
+}
+
+static void own_inode(void)
+{
+	int memfd = sealed_memfd(2);
+	struct stat a, b;
+
+	expect(0, fstat(memfd, &a), "fstat(memfd)");
+	expect(0, fstat(udmabuf_make(memfd, 0, 2), &b), "fstat(buf)");
+	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		fail("expected an inode of its own, got the memfd's");
+}
+
+/* Sealing is sealed there, without F_SEAL_SHRINK. */
+static void tmpfs_file(void)
+{
+	struct udmabuf_create create = { .size = page_size() };
+	char path[] = "/dev/shm/compliance-XXXXXX";
+	int fd;
+
+	fd = mkstemp(path);
+	if (fd < 0)
+		skip("no /dev/shm: %s", errno_name(errno));
+	unlink(path);
+	must(ftruncate(fd, 2 * page_size()), "ftruncate(file)");
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		skip("/dev/shm is not on tmpfs");
+	create.memfd = (__u32)fd;
+	expect(-EINVAL, ioctl(udmabuf_open(), UDMABUF_CREATE, &create),
+	       "ioctl(udmabuf, UDMABUF_CREATE, file on tmpfs)");
+}
+
+static void directory(void)
+{
+	struct udmabuf_create create = { .size = page_size() };
+
+	create.memfd = (__u32)must(open("/", O_RDONLY | O_DIRECTORY),
+				   "open(/)");
+	expect(-EBADFD, ioctl(udmabuf_open(), UDMABUF_CREATE, &create),
+	       "ioctl(udmabuf, UDMABUF_CREATE, /)");
+}
+
+/* Of one huge page, in which each small page carries its number. */
+static int huge_memfd(size_t *ret_pages)
+{
+	unsigned char *addr;
+	struct stat st;
+	int memfd;
+
+	memfd = memfd_create("compliance", MFD_CLOEXEC | MFD_ALLOW_SEALING |
+			     MFD_HUGETLB);
+	if (memfd < 0)
+		skip("no huge pages: %s", errno_name(errno));
+	must(fstat(memfd, &st), "fstat(huge memfd)");
+	must(ftruncate(memfd, st.st_blksize), "ftruncate(huge memfd)");
+	must(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), "F_SEAL_SHRINK");
+	*ret_pages = (size_t)st.st_blksize / page_size();
+	addr = mmap(NULL, (size_t)st.st_blksize, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, memfd, 0);
+	if (addr == MAP_FAILED)
+		skip("no huge pages: %s", errno_name(errno));
+	if (touch_write(addr))
+		skip("no huge pages: %s", errno_name(ENOMEM));
+	number_pages(addr, *ret_pages, 0);
+	return memfd;
+}
+
+static void huge_part(void)
+{
+	unsigned char *addr;
+	size_t pages;
+	int memfd = huge_memfd(&pages);
+
+	addr = buffer_map(udmabuf_make(memfd, 3, 2), 2);
+	expect_page_number(addr, 3, "the first page");
+	expect_page_number(addr + page_size(), 4, "the second page");
+}
+
+static void huge_whole(void)
+{
+	unsigned char *addr, *memory;
+	size_t pages;
+	int memfd = huge_memfd(&pages);
+
+	memory = buffer_map(memfd, pages);
+	addr = buffer_map(udmabuf_make(memfd, 0, pages), pages);
+	expect_page_number(addr + (pages - 1) * page_size(),
+			   (unsigned int)pages - 1, "the last page");
+	number_pages(addr + 5 * page_size(), 1, 900);
+	expect_page_number(memory + 5 * page_size(), 900, "the memfd");
+}
+
+static void huge_bounds(void)
+{
+	struct udmabuf_create create = { .size = page_size() };
+	size_t pages;
+
+	create.memfd = (__u32)huge_memfd(&pages);
+	create.offset = pages * page_size();
+	expect(-EINVAL, ioctl(udmabuf_open(), UDMABUF_CREATE, &create),
+	       "ioctl(udmabuf, UDMABUF_CREATE, past the huge page)");
+}
+
+#define ROW(name, text, function, ...) \
+	{ .id = "udmabuf." name, .title = text, .run = function, ##__VA_ARGS__ }
+
+static const struct row udmabuf_linux_rows[] = {
+	ROW("seal.alive", "F_SEAL_WRITE is EBUSY while the udmabuf lives", seal_while_alive),
+	ROW("seal.part", "F_SEAL_WRITE is EBUSY if it is of one page", seal_of_part),
+	ROW("seal.closed", "F_SEAL_WRITE works once it is closed", seal_afterwards),
+	ROW("seal.mapped", "F_SEAL_WRITE is EBUSY while it is mapped", seal_while_mapped),
+	ROW("seal.unmapped", "F_SEAL_WRITE works once it is unmapped", seal_after_unmap),
+	ROW("seal.others", "F_SEAL_GROW and F_SEAL_SEAL can be added", other_seals),
+	ROW("memfd-grows", "a memfd that grows leaves the udmabuf alone", grows),
+	ROW("inode", "a udmabuf has an inode of its own", own_inode),
+	ROW("create.tmpfs", "a file on tmpfs is EINVAL", tmpfs_file),
+	ROW("create.directory", "a directory is EBADFD", directory),
+	ROW("huge.part", "two small pages of a huge one", huge_part),
+	ROW("huge.whole", "a whole huge page, written to", huge_whole),
+	ROW("huge.past-end", "past the huge page is EINVAL", huge_bounds),
+};
+
+const struct group udmabuf_linux_group = LINUX_GROUP(TARGET_UDMABUF, udmabuf_linux_rows);
