@@ -134,7 +134,7 @@ links() {
 # user's to make.
 paths() {
 	grep -o '`[^`]*`' "$1" | tr -d '`' |
-		grep -E '^(\./)?(lib|include|tests|examples|doc|subprojects)/[^ *]*$' |
+		grep -E '^(\./)?(lib|include|tests|tools|examples|doc|subprojects)/[^ *]*$' |
 		grep -v '^subprojects/packagecache' || true
 }
 
@@ -150,7 +150,7 @@ page_files() {
 # Every name of ours in a page is one that the code has.
 page_names() {
 	sed '/^```/,/^```/d' "$1" |
-		grep -oE '\b(dma_buf|dma_fence|dma_resv|sync_file|ww_acquire|dma_map|dma_unmap|dma_sync|dma_get|dmabuf|sg)_[a-z0-9_]+\b|\bDMABUF_[A-Z0-9_]+\b' |
+		grep -oE '\b(dma_buf|dma_fence|dma_heap|dma_resv|sync_file|ww_acquire|dma_map|dma_unmap|dma_sync|dma_get|dmabuf|sg)_[a-z0-9_]+\b|\bDMABUF_[A-Z0-9_]+\b' |
 		sort -u >"$scratch/names" || true
 	while read -r name; do
 		case $name in
@@ -159,6 +159,17 @@ page_names() {
 		grep -rqwF -- "$name" include lib ||
 			wrong "$1: there is no $name"
 	done <"$scratch/names"
+}
+
+# Every option of dmabuf-run is in its manual page, and no others are.
+options() {
+	sed -n 's/^	{ "\([a-z-]*\)", [a-z]*_argument,.*/\1/p' \
+		tools/dmabuf-run/options.c | sort >"$scratch/options"
+	sed -n 's/^\.It Fl -\([a-z-]*\).*/\1/p' doc/man/dmabuf-run.1 |
+		sort >"$scratch/described"
+	test -s "$scratch/options" || wrong "tools/dmabuf-run: no options"
+	same "$scratch/options" "$scratch/described" \
+		"doc/man/dmabuf-run.1: has other options than the program"
 }
 
 # What a doc comment calls a difference from the kernel is in differences.md.
@@ -200,13 +211,13 @@ pictures() {
 
 # Lints with what there is; mandoc knows most.
 man_page() {
-	page=doc/man/libdmabuf.7
+	page=$1
 	if command -v mandoc >/dev/null; then
 		mandoc -T lint -W warning "$page" >"$scratch/man" 2>&1 || true
 	elif command -v groff >/dev/null; then
 		groff -mandoc -ww -z -Tutf8 "$page" >"$scratch/man" 2>&1 || true
 	else
-		echo "neither mandoc nor groff: the manual page was not checked"
+		echo "neither mandoc nor groff: $page was not checked"
 		return
 	fi
 	test ! -s "$scratch/man" && return
@@ -220,8 +231,11 @@ for page in $pages; do
 	page_files "$page"
 	page_names "$page"
 done
-page_names doc/man/libdmabuf.7
+for page in doc/man/*; do
+	page_names "$page"
+	man_page "$page"
+done
+options
 differences
 pictures
-man_page
 exit "$status"

@@ -12,11 +12,11 @@ bad=0
 # Every rule: what its ids begin with, and the highest number there.
 families='EXPORT-:10 REL-:3 PUT-:2 ATT-:3 DET-:3 PIN-:2 MAP-:3 UNMAP-:4 CPU-:2
 KMAP-:4 MMAP-:2 VMAP-:10 LOCK-:9 D-:15 FENCE-:13 ARRAY-:2 CHAIN-:1 RESV-:6
-F-D:12'
+F-D:12 HEAP-:5 HEAP-D:5 UDMA-D:4'
 
 # Those that cannot exist here: they have a reason in place of tests.
 without='EXPORT-6 EXPORT-7 EXPORT-8 PUT-2 KMAP-1 KMAP-2 KMAP-3 KMAP-4 MMAP-2
-VMAP-4 VMAP-9 VMAP-10 LOCK-6 LOCK-7 LOCK-8'
+VMAP-4 VMAP-9 VMAP-10 LOCK-6 LOCK-7 LOCK-8 HEAP-4 HEAP-5'
 
 # What Linux tests of fences, in its groups.
 linux_tests='dma_fence:sanitycheck dma_fence:test_signaling

@@ -318,15 +318,19 @@ DMABUF_API int dma_buf_fd(struct dma_buf *dmabuf, int flags);
 /**
  * dma_buf_get() - find the buffer behind a file descriptor
  * @fd: any copy of an fd from dma_buf_fd(), of this process or of another that
- *	uses the library; stays the caller's
+ *	uses the library, or of a dma-buf of the kernel; stays the caller's
  *
  * A buffer of this process comes back as the same pointer each time. For one of
- * another process an importing object is made, one per buffer, which keeps the
- * buffer alive until its own last reference is dropped.
+ * another process, or of the kernel, an importing object is made, one per
+ * buffer, which keeps the buffer alive until its own last reference is dropped.
+ * Name, reservation and attachments are the object's own.
+ *
+ * Whatever @fd is, nothing is waited for: no server of a FUSE file is asked.
  *
  * Return: the buffer with a new reference; ERR_PTR(-EBADF) when @fd is not
- * open; ERR_PTR(-EINVAL) when it is no buffer, or one of another process on
- * huge pages that can be written; -ENOMEM, -EMFILE and -ENFILE for an importing
+ * open; ERR_PTR(-EINVAL) when it is no buffer, cannot be recognised for want of
+ * /proc, or is one of another process on huge pages that can be written;
+ * -ENOMEM, -EMFILE and -ENFILE for an importing
  * object. (dma_buf_get(), Linux 6.12)
  */
 DMABUF_API struct dma_buf *dma_buf_get(int fd);

@@ -18,12 +18,15 @@
 #include <dmabuf/dma-fence-chain.h>
 #include <dmabuf/dma-fence-unwrap.h>
 #include <dmabuf/dma-fence.h>
+#include <dmabuf/dma-heap.h>
 #include <dmabuf/dma-resv.h>
 #include <dmabuf/err.h>
 #include <dmabuf/export.h>
 #include <dmabuf/scatterlist.h>
 #include <dmabuf/sw-sync.h>
 #include <dmabuf/sync-file.h>
+#include <dmabuf/uapi.h>
+#include <dmabuf/udmabuf.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,6 +97,37 @@ DMABUF_API int dmabuf_memfd_export(size_t size, unsigned int flags,
  * empty; -EPERM without the seals; -ENOMEM, -EMFILE, -ENFILE.
  */
 DMABUF_API int dmabuf_memfd_import(int fd, struct dma_buf **ret_dmabuf);
+
+/**
+ * dmabuf_alloc() - a buffer of the best memory that there is
+ * @size: bytes, rounded up to pages; read it back from &dma_buf.size
+ * @flags: O_RDONLY, O_WRONLY or O_RDWR: the access mode of the fds
+ * @preference: what to try, in order, ending with NULL: "heap:NAME" for the
+ *	kernel's device /dev/dma_heap/NAME; "udmabuf" for /dev/udmabuf; "memfd",
+ *	"anon" for dmabuf_memfd_export(), dmabuf_anon_export(). NULL for
+ *	"heap:system", "udmabuf", "memfd"
+ * @ret_dmabuf: the buffer, with one reference; its memory is zero
+ *
+ * From one of the kernel's devices it is a dma-buf of the kernel, imported as
+ * dma_buf_get() imports one. Its fds can be imported by drivers. They keep the
+ * kernel's buffer, and no reference on this one: when its last reference is
+ * gone, dma_buf_get() makes another one of the fd. In a forked child it is dead
+ * (-EIO), and the fds are not. Fences of drivers are not in &dma_buf.resv;
+ * dma_buf_begin_cpu_access() waits for them.
+ *
+ * There the access mode binds this process too: O_RDONLY makes dma_buf_vmap()
+ * read-only (a write faults) and device maps other than DMA_TO_DEVICE -EACCES,
+ * O_WRONLY makes all mapping -EACCES. "udmabuf" has O_RDWR only (-EOPNOTSUPP).
+ *
+ * Return: the index in @preference of what it got, 0 or more; -EINVAL for no
+ * size, one that overflows, another flag, an empty list or an unknown word,
+ * before anything is tried; else the error of the last one tried: -ENOENT
+ * without the device, -EACCES when it must not be opened, what its ioctl
+ * returned, -ENOMEM, -EMFILE, -ENFILE.
+ */
+DMABUF_API int dmabuf_alloc(size_t size, unsigned int flags,
+			    const char *const *preference,
+			    struct dma_buf **ret_dmabuf);
 
 /* Noticing that fds were closed, and that others have signalled */
 

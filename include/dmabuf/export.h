@@ -9,6 +9,13 @@
 #define DMABUF_API
 #endif
 
+/* What others define, for the project's programs to find. */
+#if defined(__GNUC__)
+#define DMABUF_ENTRY __attribute__((visibility("default")))
+#else
+#define DMABUF_ENTRY
+#endif
+
 /* For calls so short that a jump through the procedure linkage table shows. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define DMABUF_NOPLT __attribute__((noplt))

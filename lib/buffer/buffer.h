@@ -20,6 +20,8 @@ struct buffer {
 	int flags;			/* (c) access mode and O_NONBLOCK */
 	bool dead;			/* (c) an import, in a forked child */
 	struct handle *handle;		/* (g) NULL until one is needed */
+	LIST_HEAD(, handle) views;	/* (g) each of a memfd of its own */
+	size_t block;			/* (c) where dma_buf_mmap() begins, or 0 */
 	struct dma_resv own_resv;	/* used unless one was lent */
 	struct dmabuf_work release;	/* runs when refs is 0 */
 	const void *release_thread;	/* (g) inside the release op */

@@ -211,6 +211,7 @@ static void buffer_end(void *lock)
 	registry_release_end(buffer);
 	if (buffer->handle)
 		handle_free(buffer->handle);
+	handle_views_free(buffer);
 	free(buffer);
 }
 

@@ -51,12 +51,16 @@ static void poll_slot_clear(struct buffer *buffer,
 
 static void buffer_fork_child(struct buffer *buffer)
 {
+	struct handle *view;
+
 	pthread_mutex_init(&buffer->base.lock, NULL);
 	vmap_pair_mend(buffer);
 	attachments_mend(buffer);
 	poll_slot_clear(buffer, &buffer->base.cb_in);
 	poll_slot_clear(buffer, &buffer->base.cb_out);
 	resv_fork_child(buffer->base.resv);
+	LIST_FOREACH(view, &buffer->views, by_inode)
+		handle_fork_child_locked(view);
 	if (!buffer->handle)
 		return;
 	handle_fork_child_locked(buffer->handle);

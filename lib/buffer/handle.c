@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handle.c - a buffer's inode, and the fds handed out for it
+ * handle.c - the file behind a buffer's fds, and the inode it is known by
  *
- * Each fd handed out is a description of its own of one memfd: the exporter's,
- * or, for a buffer without one, a memfd of the right size and without pages.
- * The description carries a lock on one byte, far behind the end of the file,
- * that no other description has. The kernel drops the lock with the last
- * reference to the description: copies in other processes, copies in flight in
- * a socket and mappings included. So "is the byte locked?" is "is the fd still
- * in use?", and watch.c asks it whenever something was closed.
- *
- * A peer that unlocks the byte causes an early release, one that re-opens the
- * inode a missing one; neither reaches memory that is not its own.
+ * The exporter's memfd, sealed; or, for a buffer without one, a memfd of the
+ * right size and without pages. Others have an fd that came from elsewhere, and
+ * hand out copies of it.
  */
 #include "buffer/handle.h"
 
@@ -20,19 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
+#include "buffer/description.h"
 #include "buffer/fork.h"
 #include "buffer/import.h"
 #include "buffer/registry.h"
 #include "buffer/watch.h"
 #include "memory/pages.h"
-
-#define BYTE_BASE ((off_t)1 << 62)
-#define BYTE_TRIES 16
 
 #define SEALS_PAGES (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define SEALS_OPAQUE (SEALS_PAGES | F_SEAL_WRITE)
@@ -100,16 +89,15 @@ static int handle_stat(struct handle *handle)
 
 	if (fstat(handle->fd, &st))
 		return errno == EBADF ? -EINVAL : -errno;
-	if (handle->kind != HANDLE_IMPORT &&
+	if ((handle->kind == HANDLE_PAGES || handle->kind == HANDLE_OPAQUE) &&
 	    !size_fits(&handle->buffer->base, st.st_size))
 		return -EINVAL;
 	handle->id = (struct inode_id){ st.st_dev, st.st_ino };
 	return file_page_size(handle->fd, &st, &handle->block);
 }
 
-/* @fd goes to the handle, and is closed on failure, if it is ours. */
-static struct handle *handle_alloc(struct buffer *buffer, enum handle_kind kind,
-				   int fd)
+struct handle *handle_alloc(struct buffer *buffer, enum handle_kind kind,
+			    int fd)
 {
 	struct handle *handle = calloc(1, sizeof(*handle));
 
@@ -128,7 +116,8 @@ static struct handle *handle_alloc(struct buffer *buffer, enum handle_kind kind,
 
 void handle_close_locked(struct handle *handle)
 {
-	if (handle->kind != HANDLE_PAGES && handle->fd >= 0)
+	if ((handle->kind == HANDLE_OPAQUE || handle->kind == HANDLE_IMPORT) &&
+	    handle->fd >= 0)
 		close(handle->fd);
 	handle->fd = -1;
 }
@@ -199,12 +188,13 @@ struct handle *handle_peek(struct buffer *buffer)
 	return handle;
 }
 
-/* 0: @handle is the buffer's now, or was. -EEXIST: another one is. */
-static int handle_publish_locked(struct handle *handle)
+int handle_publish_locked(struct handle *handle)
 {
 	struct buffer *buffer = handle->buffer;
 	int ret;
 
+	if (handle->kind == HANDLE_VIEW)
+		return 0;
 	if (buffer->handle)
 		return buffer->handle == handle ? 0 : -EEXIST;
 	ret = registry_index_locked(handle);
@@ -213,7 +203,7 @@ static int handle_publish_locked(struct handle *handle)
 	return ret;
 }
 
-static void handle_unpublish_locked(struct handle *handle)
+void handle_unpublish_locked(struct handle *handle)
 {
 	registry_unindex_locked(handle);
 	handle->buffer->handle = NULL;
@@ -265,7 +255,7 @@ int handle_of(struct buffer *buffer, struct handle **ret_handle)
 	return ret;
 }
 
-int handle_adopt_import(struct buffer *buffer, int fd)
+int handle_adopt(struct buffer *buffer, int fd)
 {
 	struct handle *handle = handle_alloc(buffer, HANDLE_IMPORT, fd);
 	int ret;
@@ -297,156 +287,9 @@ void handle_fork_child_locked(struct handle *handle)
 		handle_close_locked(handle);
 }
 
-/* Descriptions */
+/* fds */
 
-static int description_flags(const struct handle *handle)
-{
-	if (handle->kind == HANDLE_OPAQUE)
-		return O_WRONLY;
-	return handle->buffer->flags;
-}
-
-/*
- * Only so that descriptions of different processes do not meet. Not libbsd's
- * arc4random(): its lock may be held by nobody in a forked child.
- */
-static uint64_t random_bits(void)
-{
-	struct timespec ts;
-	uint64_t bits;
-
-	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) == sizeof(bits))
-		return bits;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ((uint64_t)getpid() << 32) ^ (uint64_t)ts.tv_nsec;
-}
-
-static int byte_lock(int fd, short type, off_t *ret_byte)
-{
-	struct flock lock = {
-		.l_type = type,
-		.l_whence = SEEK_SET,
-		.l_len = 1,
-	};
-	int tries;
-
-	lock.l_start = BYTE_BASE | (off_t)(random_bits() & (BYTE_BASE / 2 - 1));
-	for (tries = 0; tries < BYTE_TRIES; tries++, lock.l_start++) {
-		if (!fcntl(fd, F_OFD_SETLK, &lock)) {
-			*ret_byte = lock.l_start;
-			return 0;
-		}
-		if (errno != EAGAIN && errno != EACCES)
-			return -errno;
-	}
-	return -EAGAIN;
-}
-
-static int locked_open(const struct handle *handle, int flags, off_t *ret_byte)
-{
-	int mode = description_flags(handle);
-	bool write_only = (mode & O_ACCMODE) == O_WRONLY;
-	char path[FD_PATH_MAX];
-	int ret;
-	int fd;
-
-	fd_path(path, handle->fd);
-	fd = open(path, mode | flags);
-	if (fd < 0)
-		return -errno;
-	ret = byte_lock(fd, write_only ? F_WRLCK : F_RDLCK, ret_byte);
-	if (ret) {
-		close(fd);
-		return ret;
-	}
-	return fd;
-}
-
-/* Makes the description, and with it the handle, known; all or nothing. */
-static int description_link(struct handle *handle,
-			    struct description *description)
-{
-	bool published;
-	int ret;
-
-	registry_lock();
-	published = handle->buffer->handle == handle;
-	ret = handle_publish_locked(handle);
-	if (!ret) {
-		ret = watch_add_locked(handle);
-		if (!ret)
-			LIST_INSERT_HEAD(&handle->descriptions, description,
-					 link);
-		else if (!published)
-			handle_unpublish_locked(handle);
-	}
-	registry_unlock();
-	return ret;
-}
-
-/*
- * The description holds a reference, which the caller brings along. -EEXIST:
- * @handle was new, and another thread's became the buffer's.
- */
-static int description_open(struct handle *handle, int flags,
-			    struct description **ret_description)
-{
-	struct description *description = malloc(sizeof(*description));
-	int ret;
-	int fd;
-
-	if (!description)
-		return -ENOMEM;
-	description->buffer = handle->buffer;
-	fd = locked_open(handle, flags, &description->byte);
-	if (fd < 0) {
-		free(description);
-		return fd;
-	}
-	ret = description_link(handle, description);
-	if (ret) {
-		close(fd);
-		free(description);
-		return ret;
-	}
-	*ret_description = description;
-	return fd;
-}
-
-static void description_undo(struct handle *handle,
-			     struct description *description)
-{
-	registry_lock();
-	LIST_REMOVE(description, link);
-	if (LIST_EMPTY(&handle->descriptions))
-		watch_remove_locked(handle);
-	registry_unlock();
-	free(description);
-}
-
-int handle_map(struct handle *handle, void *addr, size_t length, int prot,
-	       int flags, off_t offset)
-{
-	struct dma_buf *dmabuf = &handle->buffer->base;
-	struct description *description;
-	int ret = 0;
-	int fd;
-
-	fd = description_open(handle, O_CLOEXEC, &description);
-	if (fd < 0)
-		return fd;
-	get_dma_buf(dmabuf);
-	if (mmap(addr, length, prot, flags | MAP_FIXED, fd, offset) ==
-	    MAP_FAILED) {
-		ret = -errno;
-		description_undo(handle, description);
-		dma_buf_put(dmabuf);
-	}
-	close(fd);
-	return ret;
-}
-
-static int import_fd(struct handle *handle, int flags)
+static int copy_fd(struct handle *handle, int flags)
 {
 	int fd;
 
@@ -455,7 +298,7 @@ static int import_fd(struct handle *handle, int flags)
 	fd = fcntl(handle->fd, flags ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
 	if (fd < 0)
 		return -errno;
-	/* The copy holds the origin's buffer, not our object. */
+	/* The copy holds the memory where it came from, not our object. */
 	dma_buf_put(&handle->buffer->base);
 	return fd;
 }
@@ -475,7 +318,7 @@ int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 		if (fd < 0)
 			return fd;
 		if (handle->kind == HANDLE_IMPORT)
-			return import_fd(handle, flags);
+			return copy_fd(handle, flags);
 		fd = description_open(handle, flags, &description);
 		if (fd < 0)
 			handle_discard(handle);
@@ -498,7 +341,7 @@ struct dma_buf *handle_lookup(const struct inode_id *id)
 	return dmabuf;
 }
 
-static int inode_id_read(int fd, struct inode_id *ret_id)
+int inode_id_read(int fd, struct inode_id *ret_id)
 {
 	struct statx stx;
 
@@ -523,5 +366,5 @@ struct dma_buf *dma_buf_get(int fd)
 	dmabuf = handle_lookup(&id);
 	if (dmabuf)
 		return dmabuf;
-	return import_ours(fd);
+	return import_buffer(fd);
 }

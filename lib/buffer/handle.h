@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* handle.h - a buffer's inode, and the fds handed out for it */
+/* handle.h - the file behind a buffer's fds, and the inode it is known by */
 #ifndef LIB_BUFFER_HANDLE_H
 #define LIB_BUFFER_HANDLE_H
 
@@ -32,7 +32,8 @@ struct inode_id {
 enum handle_kind {
 	HANDLE_PAGES,	/* the exporter's memfd */
 	HANDLE_OPAQUE,	/* a memfd of ours without pages */
-	HANDLE_IMPORT,	/* a duplicate of another process's fd, ours */
+	HANDLE_IMPORT,	/* a duplicate of an fd from elsewhere, ours */
+	HANDLE_VIEW,	/* a memfd of the exporter's that shows parts */
 };
 
 /* (c) constant; the rest under the registry's lock */
@@ -43,7 +44,7 @@ struct handle {
 	size_t block;			/* (c) bytes in a page of the file */
 	int fd;				/* kept description; see handle_kind */
 	bool indexed;
-	LIST_ENTRY(handle) by_inode;
+	LIST_ENTRY(handle) by_inode;	/* of a view: in buffer.views */
 	struct description_list descriptions;
 
 	/* watch.c */
@@ -67,18 +68,39 @@ struct handle *handle_peek(struct buffer *buffer);
 int handle_of(struct buffer *buffer, struct handle **ret_handle);
 
 /*
- * Give @buffer, which is nobody else's yet, a handle of kind HANDLE_IMPORT.
- * @fd is the handle's then; on failure it stays the caller's. -EBUSY when there
- * is a buffer for the inode.
+ * Give @buffer, which is nobody else's yet, a handle whose fds are copies of
+ * @fd, which the handle has then; on failure it stays the caller's. -EBUSY when
+ * there is a buffer for the inode.
  */
-int handle_adopt_import(struct buffer *buffer, int fd);
+int handle_adopt(struct buffer *buffer, int fd);
+
+/* What an fd of whatever file is known by. Waits for no server. */
+int inode_id_read(int fd, struct inode_id *ret_id);
 
 /* The buffer of an inode, with a reference, or NULL. */
 struct dma_buf *handle_lookup(const struct inode_id *id);
 
+/* @fd goes to the handle; it is closed on failure, if it is ours. */
+struct handle *handle_alloc(struct buffer *buffer, enum handle_kind kind,
+			    int fd);
+
+/* 0: @handle is the buffer's now, or was. -EEXIST: another one is. */
+int handle_publish_locked(struct handle *handle);
+void handle_unpublish_locked(struct handle *handle);
+
 /* Map pages through a description of its own; fills @addr with MAP_FIXED. */
 int handle_map(struct handle *handle, void *addr, size_t length, int prot,
 	       int flags, off_t offset);
+
+/*
+ * An fd of a memfd that @buffer is made of, and that may be part of others: a
+ * reference on @buffer, though the inode is not what @buffer is known by. @fd
+ * is the exporter's until the release. The new fd, or -errno.
+ */
+int handle_view_fd(struct buffer *buffer, int fd, int flags);
+
+/* The views of a buffer that ends. */
+void handle_views_free(struct buffer *buffer);
 
 /* Close the handle's fd, if it is ours. Also as handle_free() does it. */
 void handle_close_locked(struct handle *handle);

@@ -2,11 +2,13 @@
 /*
  * import.c - buffers whose memory came as an fd
  *
- * A buffer of another process, or a memfd of somebody who does not know the
- * library. The object keeps a duplicate of the fd, and with it the origin's
- * buffer. An fd counts as ours by its seals and its name: that recognises, it
- * does not authenticate. What keeps us from SIGBUS are the seals: nobody can
- * shrink the file, nor punch holes where a hole cannot be filled (huge pages).
+ * A buffer of another process, a memfd of somebody who does not know the
+ * library, or a dma-buf of the kernel (origin.c says which). The object keeps a
+ * duplicate of the fd, and with it the origin's buffer; copies of it are what
+ * is handed out. Its access mode binds us as it binds everybody.
+ *
+ * For the kernel's, the brackets of CPU access are the kernel's and those of
+ * our own devices, which work on our mapping, inside of them.
  *
  * After fork(2) the child's copy of the object is dead: its fd is closed, so
  * that the child does not keep the origin's buffer, and its mappings were not
@@ -16,26 +18,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 #include <bsd/string.h>
+#include <linux/dma-buf.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "buffer/fork.h"
 #include "buffer/handle.h"
 #include "buffer/linear.h"
+#include "buffer/origin.h"
 #include "buffer/registry.h"
-#include "memory/pages.h"
 
-#define LINK_PREFIX "/memfd:dmabuf:"
-#define LINK_SUFFIX " (deleted)"
-
-#define NAME_SIZE 64	/* longer names are cut */
-
-#define SEALS_OURS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define SEALS_WRITE (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 
 /* (r) resv held */
@@ -45,7 +41,7 @@ struct import {
 	int mode;			/* as fcntl(F_GETFL) gives it */
 	bool writable;			/* by mode and seals, when imported */
 	struct dmabuf_pages pages;	/* (r) made by the first map */
-	char exp_name[NAME_SIZE];
+	struct origin origin;
 };
 
 static bool dead(const struct dma_buf *dmabuf)
@@ -67,6 +63,57 @@ static int import_attach(struct dma_buf *dmabuf,
  * No fork comes between a mapping and its advice: fork(2) waits for the
  * registry's lock.
  */
+static void *whole_mapping(struct dma_buf *dmabuf)
+{
+	const struct import *import = dmabuf->priv;
+	int prot = import->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *addr;
+	int ret;
+
+	registry_lock();
+	addr = mmap(NULL, dmabuf->size, prot, MAP_SHARED, import->fd, 0);
+	if (addr == MAP_FAILED) {
+		addr = ERR_PTR(-errno);
+	} else if (madvise(addr, dmabuf->size, MADV_DONTFORK)) {
+		ret = -errno;
+		munmap(addr, dmabuf->size);
+		addr = ERR_PTR(ret);
+	}
+	registry_unlock();
+	return addr;
+}
+
+static int memfd_pages(struct dma_buf *dmabuf, struct dmabuf_pages *pages)
+{
+	const struct import *import = dmabuf->priv;
+	int ret;
+
+	registry_lock();
+	ret = dmabuf_pages_init_memfd(pages, import->fd, 0, dmabuf->size);
+	if (!ret && madvise(pages->addr, pages->size, MADV_DONTFORK)) {
+		ret = -errno;
+		dmabuf_pages_fini(pages);
+	}
+	registry_unlock();
+	return ret;
+}
+
+static int kernel_pages(struct dma_buf *dmabuf, struct dmabuf_pages *pages)
+{
+	const struct import *import = dmabuf->priv;
+	void *addr = whole_mapping(dmabuf);
+
+	if (IS_ERR(addr))
+		return (int)PTR_ERR(addr);
+	*pages = (struct dmabuf_pages){
+		.addr = addr,
+		.size = dmabuf->size,
+		.mapped = true,
+		.writable = import->writable,
+	};
+	return 0;
+}
+
 static int import_pages_locked(struct dma_buf *dmabuf, struct import *import)
 {
 	struct dmabuf_pages pages;
@@ -74,13 +121,8 @@ static int import_pages_locked(struct dma_buf *dmabuf, struct import *import)
 
 	if (import->pages.addr)
 		return 0;
-	registry_lock();
-	ret = dmabuf_pages_init_memfd(&pages, import->fd, 0, dmabuf->size);
-	if (!ret && madvise(pages.addr, pages.size, MADV_DONTFORK)) {
-		ret = -errno;
-		dmabuf_pages_fini(&pages);
-	}
-	registry_unlock();
+	ret = import->origin.kernel ? kernel_pages(dmabuf, &pages) :
+				      memfd_pages(dmabuf, &pages);
 	if (!ret)
 		import->pages = pages;
 	return ret;
@@ -100,20 +142,80 @@ static struct sg_table *import_map(struct dma_buf_attachment *attach,
 	return linear_map(attach, dir, &import->pages);
 }
 
+/* 0: no direction at all. The kernel's flags are seen from the CPU. */
+static uint64_t sync_flags(enum dma_data_direction dir)
+{
+	switch (dir) {
+	case DMA_BIDIRECTIONAL:
+		return DMA_BUF_SYNC_RW;
+	case DMA_TO_DEVICE:
+		return DMA_BUF_SYNC_WRITE;
+	case DMA_FROM_DEVICE:
+		return DMA_BUF_SYNC_READ;
+	case DMA_NONE:
+		break;
+	}
+	return 0;
+}
+
+static int kernel_sync(const struct import *import, uint64_t flags)
+{
+	struct dma_buf_sync sync = { .flags = flags };
+	int ret;
+
+	do {
+		ret = ioctl(import->fd, DMA_BUF_IOCTL_SYNC, &sync);
+	} while (ret && errno == EAGAIN);
+	return ret ? -errno : 0;
+}
+
+/* Waits for the drivers' fences, until a signal handler runs. */
+static int kernel_begin(const struct import *import,
+			enum dma_data_direction dir)
+{
+	uint64_t flags = sync_flags(dir);
+
+	if (!flags)
+		return -EINVAL;
+	return kernel_sync(import, flags | DMA_BUF_SYNC_START);
+}
+
+/* It does not wait for others; a signal is no reason to call again. */
+static int kernel_end(const struct import *import, enum dma_data_direction dir)
+{
+	int ret;
+
+	do {
+		ret = kernel_sync(import, sync_flags(dir) | DMA_BUF_SYNC_END);
+	} while (ret == -EINTR);
+	return ret;
+}
+
 static int import_begin_cpu_access(struct dma_buf *dmabuf,
 				   enum dma_data_direction dir)
 {
+	const struct import *import = dmabuf->priv;
+	int ret = 0;
+
 	if (dead(dmabuf))
 		return -EIO;
-	return linear_begin_cpu_access(dmabuf, dir);
+	if (import->origin.kernel)
+		ret = kernel_begin(import, dir);
+	return ret ? ret : linear_begin_cpu_access(dmabuf, dir);
 }
 
 static int import_end_cpu_access(struct dma_buf *dmabuf,
 				 enum dma_data_direction dir)
 {
+	const struct import *import = dmabuf->priv;
+	int ret;
+
 	if (dead(dmabuf))
 		return -EIO;
-	return linear_end_cpu_access(dmabuf, dir);
+	ret = linear_end_cpu_access(dmabuf, dir);
+	if (!ret && import->origin.kernel)
+		ret = kernel_end(import, dir);
+	return ret;
 }
 
 static int import_mmap(struct dma_buf *dmabuf, void *addr, size_t length,
@@ -135,24 +237,7 @@ static int import_mmap(struct dma_buf *dmabuf, void *addr, size_t length,
  */
 static void *import_vmap(struct dma_buf *dmabuf)
 {
-	struct import *import = dmabuf->priv;
-	int prot = import->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-	void *vaddr;
-	int ret;
-
-	if (dead(dmabuf))
-		return ERR_PTR(-EIO);
-	registry_lock();
-	vaddr = mmap(NULL, dmabuf->size, prot, MAP_SHARED, import->fd, 0);
-	if (vaddr == MAP_FAILED) {
-		vaddr = ERR_PTR(-errno);
-	} else if (madvise(vaddr, dmabuf->size, MADV_DONTFORK)) {
-		ret = -errno;
-		munmap(vaddr, dmabuf->size);
-		vaddr = ERR_PTR(ret);
-	}
-	registry_unlock();
-	return vaddr;
+	return dead(dmabuf) ? ERR_PTR(-EIO) : whole_mapping(dmabuf);
 }
 
 static void import_vunmap(struct dma_buf *dmabuf, void *vaddr)
@@ -187,6 +272,12 @@ static const struct dma_buf_ops import_ops = {
 	.vunmap = import_vunmap,
 };
 
+bool import_is_kernel(const struct dma_buf *dmabuf)
+{
+	return dmabuf->ops == &import_ops &&
+	       ((const struct import *)dmabuf->priv)->origin.kernel;
+}
+
 void import_fork_child(struct dma_buf *dmabuf)
 {
 	struct import *import = dmabuf->priv;
@@ -207,25 +298,23 @@ void import_fork_child(struct dma_buf *dmabuf)
 
 /* Making one */
 
-static struct import *import_create(int fd, const char *exp_name)
+static struct import *import_create(int fd, const struct origin *origin)
 {
 	struct import *import = calloc(1, sizeof(*import));
 	int error;
-	int seals;
 
 	if (!import)
 		return ERR_PTR(-ENOMEM);
 	import->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	import->mode = import->fd < 0 ? -1 : fcntl(import->fd, F_GETFL);
-	seals = import->mode < 0 ? -1 : fcntl(import->fd, F_GET_SEALS);
-	if (seals < 0) {
+	if (import->mode < 0) {
 		error = errno;
 		import_free(import);
 		return ERR_PTR(-error);
 	}
 	import->writable = (import->mode & O_ACCMODE) != O_RDONLY &&
-			   !(seals & SEALS_WRITE);
-	strlcpy(import->exp_name, exp_name, sizeof(import->exp_name));
+			   !(origin->seals & SEALS_WRITE);
+	import->origin = *origin;
 	return import;
 }
 
@@ -234,7 +323,7 @@ static int import_export(struct import *import, size_t size,
 			 struct dma_buf **ret_dmabuf)
 {
 	const struct dma_buf_export_info info = {
-		.exp_name = import->exp_name,
+		.exp_name = import->origin.exp_name,
 		.ops = &import_ops,
 		.size = size,
 		.flags = import->mode,
@@ -247,7 +336,7 @@ static int import_export(struct import *import, size_t size,
 		import_free(import);
 		return (int)PTR_ERR(dmabuf);
 	}
-	ret = handle_adopt_import(buffer_of(dmabuf), import->fd);
+	ret = handle_adopt(buffer_of(dmabuf), import->fd);
 	if (ret) {
 		dma_buf_put(dmabuf);
 		return ret;
@@ -257,26 +346,38 @@ static int import_export(struct import *import, size_t size,
 	return 0;
 }
 
+/* The end is where the kernel's say their size; a memfd's place stays. */
+static int size_of_file(int fd, const struct origin *origin,
+			const struct stat *st, size_t *ret_size)
+{
+	off_t size = origin->kernel ? lseek(fd, 0, SEEK_END) : st->st_size;
+
+	if (size < 0)
+		return -errno;
+	return size_of_off(size, ret_size) ? 0 : -EOVERFLOW;
+}
+
 /* @fd is the caller's own, and checked: nobody else puts another file there. */
-static struct dma_buf *import_or_lookup(int fd, const char *exp_name)
+static struct dma_buf *import_or_lookup(int fd, const struct origin *origin)
 {
 	struct dma_buf *dmabuf;
 	struct import *import;
 	struct inode_id id;
 	struct stat st;
-	size_t size;
+	size_t size = 0;
 	int ret;
 
 	if (fstat(fd, &st))
 		return ERR_PTR(-errno);
-	if (!size_of_off(st.st_size, &size))
-		return ERR_PTR(-EOVERFLOW);
+	ret = size_of_file(fd, origin, &st, &size);
+	if (ret)
+		return ERR_PTR(ret);
 	id = (struct inode_id){ st.st_dev, st.st_ino };
 	do {
 		dmabuf = handle_lookup(&id);
 		if (dmabuf)
 			return dmabuf;
-		import = import_create(fd, exp_name);
+		import = import_create(fd, origin);
 		if (IS_ERR(import))
 			return ERR_CAST(import);
 		ret = import_export(import, size, &dmabuf);
@@ -284,94 +385,45 @@ static struct dma_buf *import_or_lookup(int fd, const char *exp_name)
 	return ret ? ERR_PTR(ret) : dmabuf;
 }
 
-/* Pages that were punched out of a huge file may never come back. */
-static bool holes_possible(int fd, int seals)
-{
-	struct stat st;
-	size_t page;
+typedef int (*origin_fn)(int fd, struct origin *origin);
 
-	if (seals & SEALS_WRITE)
-		return false;
-	return fstat(fd, &st) || file_page_size(fd, &st, &page) ||
-	       page > page_size();
-}
-
-/* The exporter's name from the link text; false when it is not ours. */
-static bool link_name(int fd, char name[NAME_SIZE])
-{
-	char path[FD_PATH_MAX];
-	char link[PATH_MAX];
-	ssize_t len;
-	char *end;
-
-	fd_path(path, fd);
-	len = readlink(path, link, sizeof(link) - 1);
-	if (len < 0)
-		return false;
-	link[len] = '\0';
-	if (strncmp(link, LINK_PREFIX, strlen(LINK_PREFIX)))
-		return false;
-	end = strstr(link, LINK_SUFFIX);
-	if (end)
-		*end = '\0';
-	strlcpy(name, link + strlen(LINK_PREFIX), NAME_SIZE);
-	return true;
-}
-
-typedef int (*check_fn)(int fd, char name[NAME_SIZE]);
-
-/* What a buffer of the library is known by. */
-static int ours_check(int fd, char name[NAME_SIZE])
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	if (seals < 0)
-		return errno == EBADF ? -EBADF : -EINVAL;
-	if ((SEALS_OURS & ~seals) || holes_possible(fd, seals) ||
-	    !link_name(fd, name))
-		return -EINVAL;
-	return 0;
-}
-
-/* What a memfd of anybody needs to be safe. */
-static int foreign_check(int fd, char name[NAME_SIZE])
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat st;
-
-	if (seals < 0)
-		return errno == EBADF ? -EBADF : -EINVAL;
-	if (!(seals & F_SEAL_SHRINK) || holes_possible(fd, seals))
-		return -EPERM;
-	if (fstat(fd, &st))
-		return -errno;
-	strlcpy(name, "memfd", NAME_SIZE);
-	return st.st_size > 0 ? 0 : -EINVAL;
-}
-
-static struct dma_buf *import_checked(int fd, check_fn check)
+static struct dma_buf *import_checked(int fd, origin_fn origin_of)
 {
 	struct dma_buf *dmabuf;
-	char name[NAME_SIZE];
+	struct origin origin;
 	int copy;
 	int ret;
 
-	ret = check(fd, name);
+	ret = origin_of(fd, &origin);
 	if (ret)
 		return ERR_PTR(ret);
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return ERR_PTR(-errno);
 	/* Another thread may have put another file under the number. */
-	ret = check(copy, name);
-	dmabuf = ret ? ERR_PTR(ret) : import_or_lookup(copy, name);
+	ret = origin_of(copy, &origin);
+	dmabuf = ret ? ERR_PTR(ret) : import_or_lookup(copy, &origin);
 	close(copy);
 	return dmabuf;
 }
 
-struct dma_buf *import_ours(int fd)
+struct dma_buf *import_buffer(int fd)
 {
-	return import_checked(fd, ours_check);
+	return import_checked(fd, origin_of_buffer);
+}
+
+int import_kernel(int fd, const char *exp_name, struct dma_buf **ret_dmabuf)
+{
+	struct origin origin = { .kernel = true };
+	struct dma_buf *dmabuf;
+
+	buffer_fork_check();
+	strlcpy(origin.exp_name, exp_name, sizeof(origin.exp_name));
+	dmabuf = import_or_lookup(fd, &origin);
+	if (IS_ERR(dmabuf))
+		return (int)PTR_ERR(dmabuf);
+	*ret_dmabuf = dmabuf;
+	return 0;
 }
 
 int dmabuf_memfd_import(int fd, struct dma_buf **ret_dmabuf)
@@ -379,7 +431,7 @@ int dmabuf_memfd_import(int fd, struct dma_buf **ret_dmabuf)
 	struct dma_buf *dmabuf;
 
 	buffer_fork_check();
-	dmabuf = import_checked(fd, foreign_check);
+	dmabuf = import_checked(fd, origin_of_memfd);
 	if (IS_ERR(dmabuf))
 		return (int)PTR_ERR(dmabuf);
 	*ret_dmabuf = dmabuf;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * linear.c - the device side of buffers whose pages are one run
+ * linear.c - the device side of buffers whose pages stay where they are
  *
  * Every mapping of an attachment is remembered, so that the CPU access brackets
  * reach all devices that work on the buffer at that moment. The lists are
@@ -40,37 +40,60 @@ int linear_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	return 0;
 }
 
-struct sg_table *linear_map(struct dma_buf_attachment *attach,
-			    enum dma_data_direction dir,
-			    const struct dmabuf_pages *pages)
+static int mapping_begin(struct dma_buf_attachment *attach,
+			 struct linear_mapping *mapping,
+			 enum dma_data_direction dir)
 {
 	struct linear_attachment *mappings = attach->priv;
-	struct linear_mapping *mapping;
 	int ret;
 
-	if (!pages->writable && dir != DMA_TO_DEVICE)
-		return ERR_PTR(-EACCES);
-	mapping = malloc(sizeof(*mapping));
-	if (!mapping)
-		return ERR_PTR(-ENOMEM);
-	ret = dmabuf_pages_sg_table(pages, dma_get_max_seg_size(attach->dev),
-				    &mapping->table);
-	if (ret)
-		goto err_mapping;
 	ret = dma_map_sgtable(attach->dev, &mapping->table, dir, 0);
 	if (ret)
-		goto err_table;
+		return ret;
 	mapping->dir = dir;
 	pthread_mutex_lock(&attach->dmabuf->lock);
 	LIST_INSERT_HEAD(mappings, mapping, link);
 	pthread_mutex_unlock(&attach->dmabuf->lock);
+	return 0;
+}
+
+struct sg_table *linear_map_table(struct dma_buf_attachment *attach,
+				  enum dma_data_direction dir,
+				  const struct sg_table *table)
+{
+	struct linear_mapping *mapping = malloc(sizeof(*mapping));
+	struct sg_table rest = *table;
+	int ret = -ENOMEM;
+
+	if (!mapping)
+		goto err_table;
+	mapping->table = rest;
+	ret = mapping_begin(attach, mapping, dir);
+	if (ret)
+		goto err_mapping;
 	return &mapping->table;
 
-err_table:
-	sg_free_table(&mapping->table);
 err_mapping:
 	free(mapping);
+err_table:
+	sg_free_table(&rest);
 	return ERR_PTR(ret);
+}
+
+struct sg_table *linear_map(struct dma_buf_attachment *attach,
+			    enum dma_data_direction dir,
+			    const struct dmabuf_pages *pages)
+{
+	struct sg_table table;
+	int ret;
+
+	if (!pages->writable && dir != DMA_TO_DEVICE)
+		return ERR_PTR(-EACCES);
+	ret = dmabuf_pages_sg_table(pages, dma_get_max_seg_size(attach->dev),
+				    &table);
+	if (ret)
+		return ERR_PTR(ret);
+	return linear_map_table(attach, dir, &table);
 }
 
 static void mapping_end(struct dma_buf_attachment *attach,

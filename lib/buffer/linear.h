@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* linear.h - the device side of buffers whose pages are one run */
+/* linear.h - the device side of buffers whose pages stay where they are */
 #ifndef LIB_BUFFER_LINEAR_H
 #define LIB_BUFFER_LINEAR_H
 
@@ -21,5 +21,10 @@ void linear_release(struct dma_buf *dmabuf);
 struct sg_table *linear_map(struct dma_buf_attachment *attach,
 			    enum dma_data_direction dir,
 			    const struct dmabuf_pages *pages);
+
+/* The same with a table of the exporter's own, which is taken, or freed. */
+struct sg_table *linear_map_table(struct dma_buf_attachment *attach,
+				  enum dma_data_direction dir,
+				  const struct sg_table *table);
 
 #endif

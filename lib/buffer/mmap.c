@@ -16,6 +16,7 @@
 #include "buffer/buffer.h"
 #include "buffer/fork.h"
 #include "buffer/handle.h"
+#include "memory/pages.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -76,30 +77,6 @@ static int bounds_check(const struct dma_buf *dmabuf, const struct range *range)
 	return 0;
 }
 
-/* Addresses on a multiple of @block, as huge pages need it. */
-static void *addresses_reserve(size_t length, size_t block)
-{
-	size_t slack = block > page_size() ? block - page_size() : 0;
-	size_t size, head;
-	char *start, *addr;
-
-	if (__builtin_add_overflow(length, slack, &size))
-		return ERR_PTR(-ENOMEM);
-	start = mmap(NULL, size, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (start == MAP_FAILED)
-		return ERR_PTR(-errno);
-	if (!slack)
-		return start;
-	head = (block - (uintptr_t)start % block) % block;
-	addr = start + head;
-	if (head)
-		munmap(start, head);
-	if (slack > head)
-		munmap(addr + length, slack - head);
-	return addr;
-}
-
 struct reservation {
 	void *addr;
 	size_t length;
@@ -131,12 +108,13 @@ static void *range_map(struct buffer *buffer, struct handle *handle,
 		       const struct range *range, int prot, int flags)
 {
 	size_t block = handle ? handle->block : page_size();
+	size_t align = buffer->block > block ? buffer->block : block;
 	struct reservation reserved;
 	int ret;
 
 	if (!round_up(range->length, block, &reserved.length))
 		return ERR_PTR(-ENOMEM);
-	reserved.addr = addresses_reserve(reserved.length, block);
+	reserved.addr = addresses_reserve(reserved.length, align);
 	if (IS_ERR(reserved.addr))
 		return reserved.addr;
 	ret = exporter_mmap(&buffer->base, &reserved, range, prot, flags);

@@ -169,13 +169,3 @@ struct handle *registry_find_locked(const struct inode_id *id)
 			break;
 	return handle;
 }
-
-void registry_each_handle_locked(void (*call)(struct handle *handle))
-{
-	struct handle *handle;
-	size_t i;
-
-	for (i = 0; i < NR_BUCKETS; i++)
-		LIST_FOREACH(handle, &inodes[i], by_inode)
-			call(handle);
-}

@@ -39,9 +39,6 @@ int registry_index_locked(struct handle *handle);
 void registry_unindex_locked(struct handle *handle);
 struct handle *registry_find_locked(const struct inode_id *id);
 
-/* Every handle that is indexed; @call leaves the index as it is. */
-void registry_each_handle_locked(void (*call)(struct handle *handle));
-
 /* Make the lock anew in a child whose parent's threads may have held it. */
 void registry_fork_child(void);
 

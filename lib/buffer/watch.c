@@ -3,7 +3,7 @@
  * watch.c - noticing that fds handed out were closed
  *
  * inotify says that something of an inode was closed, and the lock bytes say
- * what (handle.c). Three things keep them apart:
+ * what (description.c). Three things keep them apart:
  *
  * - The event comes before the lock goes. So a handle with an event is suspect,
  *   and looked at again after growing delays, until it has explained itself.
@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -70,13 +71,28 @@ static TAILQ_HEAD(, handle) suspects = TAILQ_HEAD_INITIALIZER(suspects);
 /* Found closed; their references are still to be dropped. */
 static struct description_list closed = LIST_HEAD_INITIALIZER(closed);
 
+/* Handles of one inode, each of another buffer, have one watch in common. */
 static int watch_compare(const struct handle *a, const struct handle *b)
 {
-	return (a->watch > b->watch) - (a->watch < b->watch);
+	uintptr_t a_buffer = (uintptr_t)a->buffer;
+	uintptr_t b_buffer = (uintptr_t)b->buffer;
+
+	if (a->watch != b->watch)
+		return a->watch > b->watch ? 1 : -1;
+	return (a_buffer > b_buffer) - (a_buffer < b_buffer);
 }
 
 RB_GENERATE_INTERNAL(watch_tree, handle, by_watch, watch_compare,
 		     static __attribute__((unused)))
+
+/* Of those with the watch, or NULL; the others are next in the tree. */
+static struct handle *watch_first_locked(int watch)
+{
+	struct handle key = { .watch = watch };
+	struct handle *handle = RB_NFIND(watch_tree, &watches, &key);
+
+	return handle && handle->watch == watch ? handle : NULL;
+}
 
 /* Closed descriptions */
 
@@ -114,12 +130,6 @@ static void clear_locked(struct handle *handle)
 		return;
 	handle->suspect = false;
 	TAILQ_REMOVE(&suspects, handle, suspects);
-}
-
-static void suspect_used_locked(struct handle *handle)
-{
-	if (!LIST_EMPTY(&handle->descriptions))
-		suspect_locked(handle);
 }
 
 /* The fds */
@@ -319,25 +329,37 @@ void watch_remove_locked(struct handle *handle)
 	if (polled(handle))
 		return;
 	RB_REMOVE(watch_tree, &watches, handle);
-	inotify_rm_watch(inotify_fd, handle->watch);
+	if (!watch_first_locked(handle->watch))
+		inotify_rm_watch(inotify_fd, handle->watch);
 	handle->watch = -1;
 }
 
 /* Events */
 
+static void suspect_all_locked(void)
+{
+	struct handle *handle;
+
+	RB_FOREACH(handle, watch_tree, &watches)
+		suspect_locked(handle);
+}
+
 static void event_take_locked(const struct inotify_event *event)
 {
-	struct handle key = { .watch = event->wd };
 	struct handle *handle;
 
 	if (event->mask & IN_Q_OVERFLOW) {
-		registry_each_handle_locked(suspect_used_locked);
+		suspect_all_locked();
 		return;
 	}
+	if (!(event->mask & IN_CLOSE))
+		return;
 	/* None: the last event of a watch that was removed. */
-	handle = RB_FIND(watch_tree, &watches, &key);
-	if (handle && (event->mask & IN_CLOSE))
+	handle = watch_first_locked(event->wd);
+	while (handle && handle->watch == event->wd) {
 		suspect_locked(handle);
+		handle = RB_NEXT(watch_tree, &watches, handle);
+	}
 }
 
 static size_t events_take_locked(const char *events, ssize_t len)
@@ -398,6 +420,21 @@ static bool collect_closed_locked(struct handle *handle)
 	return found;
 }
 
+/* The others of the inode have heard of the same close. */
+static void explain_locked(struct handle *handle)
+{
+	struct handle *other;
+
+	handle->explained = true;
+	if (polled(handle))
+		return;
+	other = watch_first_locked(handle->watch);
+	while (other && other->watch == handle->watch) {
+		other->explained = true;
+		other = RB_NEXT(watch_tree, &watches, other);
+	}
+}
+
 static void look_again_locked(struct handle *handle, int64_t now)
 {
 	size_t delay;
@@ -427,7 +464,7 @@ static void suspects_look_locked(void)
 	now = now_ns();
 	TAILQ_FOREACH_SAFE(handle, &suspects, suspects, next) {
 		if (collect_closed_locked(handle))
-			handle->explained = true;
+			explain_locked(handle);
 		if (LIST_EMPTY(&handle->descriptions))
 			watch_remove_locked(handle);
 		else

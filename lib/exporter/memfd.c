@@ -9,22 +9,24 @@
  *	devices    one mapping, made by the first map, gone at release
  *	fds        backing_fd gives the memfd to the library
  *
+ * The heaps' buffers are made so too, with maps and mmaps of their own.
+ *
  * Huge pages have that one mapping from the start, since it reserves them, and
  * vmap gives it out too. Whoever may write to a huge memfd may punch holes into
  * it that cannot be filled. So one that is exported read-only is sealed against
  * writing by all but that mapping.
  */
-#include <dmabuf/dmabuf.h>
+#include "exporter/memfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
-#include "buffer/linear.h"
 
 /* (c) constant  (r) resv held */
 struct memfd {
@@ -40,20 +42,29 @@ static int memfd_pages_locked(struct memfd *memfd, size_t size)
 	return dmabuf_pages_init_memfd(&memfd->pages, memfd->fd, 0, size);
 }
 
-static struct sg_table *memfd_map(struct dma_buf_attachment *attach,
-				  enum dma_data_direction dir)
+int memfd_map_pages(struct dma_buf *dmabuf,
+		    const struct dmabuf_pages **ret_pages)
 {
-	struct memfd *memfd = attach->dmabuf->priv;
-	int ret;
+	struct memfd *memfd = dmabuf->priv;
 
-	ret = memfd_pages_locked(memfd, attach->dmabuf->size);
-	if (ret)
-		return ERR_PTR(ret);
-	return linear_map(attach, dir, &memfd->pages);
+	*ret_pages = &memfd->pages;
+	return memfd_pages_locked(memfd, dmabuf->size);
 }
 
-static int memfd_mmap(struct dma_buf *dmabuf, void *addr, size_t length,
-		      int prot, int flags, off_t offset)
+struct sg_table *memfd_map(struct dma_buf_attachment *attach,
+			   enum dma_data_direction dir)
+{
+	const struct dmabuf_pages *pages;
+	int ret;
+
+	ret = memfd_map_pages(attach->dmabuf, &pages);
+	if (ret)
+		return ERR_PTR(ret);
+	return linear_map(attach, dir, pages);
+}
+
+int memfd_mmap(struct dma_buf *dmabuf, void *addr, size_t length, int prot,
+	       int flags, off_t offset)
 {
 	struct memfd *memfd = dmabuf->priv;
 
@@ -63,7 +74,7 @@ static int memfd_mmap(struct dma_buf *dmabuf, void *addr, size_t length,
 	return 0;
 }
 
-static void *memfd_vmap(struct dma_buf *dmabuf)
+void *memfd_vmap(struct dma_buf *dmabuf)
 {
 	struct memfd *memfd = dmabuf->priv;
 	void *vaddr;
@@ -75,7 +86,7 @@ static void *memfd_vmap(struct dma_buf *dmabuf)
 	return vaddr == MAP_FAILED ? ERR_PTR(-errno) : vaddr;
 }
 
-static void memfd_vunmap(struct dma_buf *dmabuf, void *vaddr)
+void memfd_vunmap(struct dma_buf *dmabuf, void *vaddr)
 {
 	struct memfd *memfd = dmabuf->priv;
 
@@ -83,7 +94,7 @@ static void memfd_vunmap(struct dma_buf *dmabuf, void *vaddr)
 		munmap(vaddr, dmabuf->size);
 }
 
-static int memfd_backing_fd(struct dma_buf *dmabuf)
+int memfd_backing_fd(struct dma_buf *dmabuf)
 {
 	struct memfd *memfd = dmabuf->priv;
 
@@ -97,7 +108,7 @@ static void memfd_free(struct memfd *memfd)
 	free(memfd);
 }
 
-static void memfd_release(struct dma_buf *dmabuf)
+void memfd_release(struct dma_buf *dmabuf)
 {
 	linear_release(dmabuf);
 	memfd_free(dmabuf->priv);
@@ -117,16 +128,19 @@ static const struct dma_buf_ops memfd_ops = {
 	.backing_fd = memfd_backing_fd,
 };
 
-/* @size: in: as asked for; out: whole pages, of the memfd's own kind */
-static int memfd_open(struct memfd *memfd, size_t *size)
+#define NAME_SIZE 128	/* longer names are cut */
+
+/* @info: its size becomes whole pages, of the memfd's own kind */
+static int memfd_open(struct memfd *memfd, struct dma_buf_export_info *info)
 {
 	unsigned int flags = memfd->huge ? MFD_HUGETLB : 0;
+	char name[NAME_SIZE];
 	struct stat st = { 0 };
 	size_t page = page_size();
 	int ret = 0;
 
-	memfd->fd = memfd_create("dmabuf:memfd",
-				 MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
+	snprintf(name, sizeof(name), "dmabuf:%s", info->exp_name);
+	memfd->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
 	if (memfd->fd < 0)
 		return -errno;
 	if (memfd->huge) {
@@ -135,9 +149,10 @@ static int memfd_open(struct memfd *memfd, size_t *size)
 		else
 			page = (size_t)st.st_blksize;
 	}
-	if (!ret && (!round_up(*size, page, size) || *size > LONG_MAX))
+	if (!ret && (!round_up(info->size, page, &info->size) ||
+		     info->size > LONG_MAX))
 		ret = -EINVAL;
-	if (!ret && ftruncate(memfd->fd, (off_t)*size))
+	if (!ret && ftruncate(memfd->fd, (off_t)info->size))
 		ret = -errno;
 	if (ret)
 		close(memfd->fd);
@@ -153,7 +168,7 @@ static int memfd_seal(const struct memfd *memfd, int mode)
 	return fcntl(memfd->fd, F_ADD_SEALS, seals) ? -errno : 0;
 }
 
-static int memfd_make(size_t *size, bool huge, int mode,
+static int memfd_make(struct dma_buf_export_info *info, bool huge,
 		      struct memfd **ret_memfd)
 {
 	struct memfd *memfd = malloc(sizeof(*memfd));
@@ -162,20 +177,40 @@ static int memfd_make(size_t *size, bool huge, int mode,
 	if (!memfd)
 		return -ENOMEM;
 	*memfd = (struct memfd){ .huge = huge };
-	ret = memfd_open(memfd, size);
+	ret = memfd_open(memfd, info);
 	if (ret) {
 		free(memfd);
 		return ret;
 	}
 	if (huge)
-		ret = memfd_pages_locked(memfd, *size);
+		ret = memfd_pages_locked(memfd, info->size);
 	if (!ret)
-		ret = memfd_seal(memfd, mode);
+		ret = memfd_seal(memfd, info->flags);
 	if (ret)
 		memfd_free(memfd);
 	else
 		*ret_memfd = memfd;
 	return ret;
+}
+
+int memfd_buffer_create(struct dma_buf_export_info *info, bool huge,
+			struct dma_buf **ret_dmabuf)
+{
+	struct memfd *memfd = NULL;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	ret = memfd_make(info, huge, &memfd);
+	if (ret)
+		return ret;
+	info->priv = memfd;
+	dmabuf = dma_buf_export(info);
+	if (IS_ERR(dmabuf)) {
+		memfd_free(memfd);
+		return (int)PTR_ERR(dmabuf);
+	}
+	*ret_dmabuf = dmabuf;
+	return 0;
 }
 
 int dmabuf_memfd_export(size_t size, unsigned int flags,
@@ -186,24 +221,11 @@ int dmabuf_memfd_export(size_t size, unsigned int flags,
 	struct dma_buf_export_info info = {
 		.exp_name = "memfd",
 		.ops = &memfd_ops,
+		.size = size,
 		.flags = mode,
 	};
-	struct memfd *memfd = NULL;
-	struct dma_buf *dmabuf;
-	int ret;
 
 	if (!size || (mode != O_RDONLY && mode != O_WRONLY && mode != O_RDWR))
 		return -EINVAL;
-	ret = memfd_make(&size, huge, mode, &memfd);
-	if (ret)
-		return ret;
-	info.size = size;
-	info.priv = memfd;
-	dmabuf = dma_buf_export(&info);
-	if (IS_ERR(dmabuf)) {
-		memfd_free(memfd);
-		return (int)PTR_ERR(dmabuf);
-	}
-	*ret_dmabuf = dmabuf;
-	return 0;
+	return memfd_buffer_create(&info, huge, ret_dmabuf);
 }

@@ -473,7 +473,7 @@ void dma_resv_describe(struct dma_resv *obj, FILE *out)
 	struct dma_fence *fence;
 
 	dma_resv_for_each_fence(&cursor, obj, DMA_RESV_USAGE_READ, fence) {
-		fprintf(out, "\t%s fence: ",
+		fprintf(out, "\t%s fence:",
 			words[dma_resv_iter_usage(&cursor)]);
 		dma_fence_describe(fence, out);
 	}

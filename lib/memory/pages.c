@@ -41,6 +41,29 @@ int file_page_size(int fd, const struct stat *st, size_t *ret_size)
 	return 0;
 }
 
+void *addresses_reserve(size_t length, size_t block)
+{
+	size_t slack = block > page_size() ? block - page_size() : 0;
+	size_t size, head;
+	char *start, *addr;
+
+	if (__builtin_add_overflow(length, slack, &size))
+		return ERR_PTR(-ENOMEM);
+	start = mmap(NULL, size, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (start == MAP_FAILED)
+		return ERR_PTR(-errno);
+	if (!slack)
+		return start;
+	head = (block - (uintptr_t)start % block) % block;
+	addr = start + head;
+	if (head)
+		munmap(start, head);
+	if (slack > head)
+		munmap(addr + length, slack - head);
+	return addr;
+}
+
 /* The length to map; pages wholly behind the end of the file would SIGBUS. */
 static int memfd_range(int fd, off_t offset, size_t size, size_t *ret_length)
 {

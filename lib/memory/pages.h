@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pages.h - what the pages of a file are like */
+/* pages.h - what the pages of a file are like, and room for them */
 #ifndef LIB_MEMORY_PAGES_H
 #define LIB_MEMORY_PAGES_H
 
@@ -11,5 +11,11 @@
  * has huge pages. @st is of @fd. 0 or -errno.
  */
 int file_page_size(int fd, const struct stat *st, size_t *ret_size);
+
+/*
+ * Addresses that mmap(2) may fill with MAP_FIXED, from a multiple of @block on,
+ * as huge pages need it; or ERR_PTR.
+ */
+void *addresses_reserve(size_t length, size_t block);
 
 #endif

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* buffer-sync.c - the fences of a buffer, taken out and put in as sync files */
-#include <dmabuf/dmabuf.h>
+#include "sync/buffer-sync.h"
 
 #include <errno.h>
-#include <linux/dma-buf.h>
+
+#include <dmabuf/dmabuf.h>
 
 #include "base/report.h"
 #include "sync/sync-file.h"
+
+int sync_flags_check(uint32_t flags)
+{
+	if (!flags || (flags & ~(uint32_t)DMA_BUF_SYNC_RW))
+		return -EINVAL;
+	return 0;
+}
 
 static int check(struct dma_buf *dmabuf, uint32_t flags, const char *function)
 {
@@ -14,13 +22,11 @@ static int check(struct dma_buf *dmabuf, uint32_t flags, const char *function)
 		report_warn(function, "no buffer");
 		return -EINVAL;
 	}
-	if (!flags || (flags & ~(uint32_t)DMA_BUF_SYNC_RW))
-		return -EINVAL;
-	return 0;
+	return sync_flags_check(flags);
 }
 
-static int pending_get(struct dma_buf *dmabuf, uint32_t flags,
-		       struct dma_fence **ret_fence)
+int buffer_pending(struct dma_buf *dmabuf, uint32_t flags,
+		   struct dma_fence **ret_fence)
 {
 	int ret = dma_resv_get_singleton(dmabuf->resv,
 					 dma_resv_usage_rw(flags &
@@ -44,7 +50,7 @@ int dma_buf_export_sync_file(struct dma_buf *dmabuf, uint32_t flags)
 	ret = fd_reserve(&reservation);
 	if (ret)
 		return ret;
-	ret = pending_get(dmabuf, flags, &fence);
+	ret = buffer_pending(dmabuf, flags, &fence);
 	if (!ret)
 		return fd_install(&reservation, fence, NULL);
 	fd_unreserve(&reservation);
@@ -70,6 +76,14 @@ static int add_leaves(struct dma_resv *resv, struct dma_fence *fence,
 	return ret;
 }
 
+int buffer_add_fence(struct dma_buf *dmabuf, uint32_t flags,
+		     struct dma_fence *fence)
+{
+	return add_leaves(dmabuf->resv, fence, flags & DMA_BUF_SYNC_WRITE ?
+						       DMA_RESV_USAGE_WRITE :
+						       DMA_RESV_USAGE_READ);
+}
+
 int dma_buf_import_sync_file(struct dma_buf *dmabuf, uint32_t flags, int fd)
 {
 	struct dma_fence *fence;
@@ -83,9 +97,7 @@ int dma_buf_import_sync_file(struct dma_buf *dmabuf, uint32_t flags, int fd)
 		return -EINVAL;
 	if (IS_ERR(fence))
 		return (int)PTR_ERR(fence);
-	ret = add_leaves(dmabuf->resv, fence, flags & DMA_BUF_SYNC_WRITE ?
-						      DMA_RESV_USAGE_WRITE :
-						      DMA_RESV_USAGE_READ);
+	ret = buffer_add_fence(dmabuf, flags, fence);
 	dma_fence_put(fence);
 	return ret;
 }

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/sync_file.h>
 #include <stdio.h>
 #include <string.h>
 #include <bsd/string.h>
@@ -174,7 +173,7 @@ static bool own_file_find(int fd, uint64_t id, struct sync_file *ret_file)
 }
 
 /* With its name, when it is of this process; proxies have none. */
-static int file_of_fd(int fd, struct sync_file *ret_file)
+int sync_file_look(int fd, struct sync_file *ret_file)
 {
 	uint64_t id;
 	int ret = carrier_id(fd, &id);
@@ -188,7 +187,7 @@ static int file_of_fd(int fd, struct sync_file *ret_file)
 struct dma_fence *sync_file_fence(int fd)
 {
 	struct sync_file file;
-	int ret = file_of_fd(fd, &file);
+	int ret = sync_file_look(fd, &file);
 
 	return ret ? ERR_PTR(ret) : file.fence;
 }
@@ -270,10 +269,9 @@ static void leaf_describe(struct dma_fence *leaf, struct sync_fence_info *info)
 
 /* The first of them that is not well stands for the file. */
 static void leaves_describe(struct dma_fence *fence,
-			    struct sync_file_info *info)
+			    struct sync_file_info *info,
+			    struct sync_fence_info *leaves)
 {
-	struct sync_fence_info *leaves =
-		(struct sync_fence_info *)(uintptr_t)info->sync_fence_info;
 	struct dma_fence_unwrap cursor;
 	struct dma_fence *leaf;
 	uint32_t nr = 0;
@@ -300,27 +298,35 @@ static int info_check(const struct sync_file_info *info, uint32_t nr_leaves)
 	return 0;
 }
 
+void sync_file_describe(struct sync_file *file, struct sync_file_info *info,
+			struct sync_fence_info *leaves)
+{
+	if (leaves) {
+		leaves_describe(file->fence, info, leaves);
+	} else {
+		info->status = dma_fence_get_status(file->fence);
+		info->num_fences = count_leaves(file->fence);
+	}
+	sync_file_get_name(file, info->name, sizeof(info->name));
+}
+
 static int file_describe(struct sync_file *file, struct sync_file_info *info)
 {
-	uint32_t nr_leaves = count_leaves(file->fence);
-	int ret = info_check(info, nr_leaves);
+	int ret = info_check(info, count_leaves(file->fence));
 
 	if (ret)
 		return ret;
-	if (info->num_fences) {
-		leaves_describe(file->fence, info);
-	} else {
-		info->status = dma_fence_get_status(file->fence);
-		info->num_fences = nr_leaves;
-	}
-	sync_file_get_name(file, info->name, sizeof(info->name));
+	sync_file_describe(file, info,
+			   info->num_fences ?
+				   (struct sync_fence_info *)(uintptr_t)
+					   info->sync_fence_info : NULL);
 	return 0;
 }
 
 int dmabuf_sync_file_info(int fd, struct sync_file_info *info)
 {
 	struct sync_file file;
-	int ret = file_of_fd(fd, &file);
+	int ret = sync_file_look(fd, &file);
 
 	if (ret)
 		return ret;

@@ -3,15 +3,27 @@
 #ifndef LIB_SYNC_SYNC_FILE_H
 #define LIB_SYNC_SYNC_FILE_H
 
+#include <linux/sync_file.h>
+
 #include <dmabuf/sync-file.h>
 
 #include "sync/signaller.h"
 
-/* The fence behind @fd, with a reference; ERR_PTR, as proxy_get(). */
+/* The file behind @fd, with a reference on its fence; errors as proxy_get(). */
+int sync_file_look(int fd, struct sync_file *ret_file);
+
+/* Its fence alone; ERR_PTR. */
 struct dma_fence *sync_file_fence(int fd);
 
 /* How many plain fences there are in it now; a chain may lose some. */
 unsigned int count_leaves(struct dma_fence *fence);
+
+/*
+ * Name, status and number of fences, and with @leaves a record each: there is
+ * room for as many as count_leaves() said.
+ */
+void sync_file_describe(struct sync_file *file, struct sync_file_info *info,
+			struct sync_fence_info *leaves);
 
 /* What may fail goes in the kernel's order: the fd first, memory last. */
 struct fd_reservation {

@@ -24,6 +24,13 @@ static double now_ns(void)
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
 }
 
+static double excluded_ns;
+
+void bench_exclude(double ns)
+{
+	excluded_ns += ns;
+}
+
 static double sample_ns(const struct bench_row *row,
 			void (*side)(void *data, unsigned int repeat))
 {
@@ -32,9 +39,10 @@ static double sample_ns(const struct bench_row *row,
 
 	if (row->before)
 		row->before(row->data);
+	excluded_ns = 0;
 	start = now_ns();
 	side(row->data, row->repeat);
-	spent = now_ns() - start;
+	spent = now_ns() - start - excluded_ns;
 	if (row->after)
 		row->after(row->data);
 	return spent / row->repeat;

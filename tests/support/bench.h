@@ -32,6 +32,9 @@ void bench_begin(void);
  */
 bool bench_compare(const struct bench_row *row);
 
+/* From work or hand: so much of it is not to be counted. */
+void bench_exclude(double ns);
+
 /* A row that counts instead of timing. */
 bool bench_amount(const char *what, double amount, const char *unit,
 		  double limit);

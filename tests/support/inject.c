@@ -112,6 +112,10 @@ WRAP(int, memfd_create, (const char *name, unsigned int flags), (name, flags),
      fd_errno, -1)
 WRAP(int, ftruncate, (int fd, off_t size), (fd, size), ENOMEM, -1)
 WRAP(int, ftruncate64, (int fd, off_t size), (fd, size), ENOMEM, -1)
+WRAP(int, fallocate, (int fd, int mode, off_t at, off_t size),
+     (fd, mode, at, size), ENOMEM, -1)
+WRAP(int, fallocate64, (int fd, int mode, off_t at, off_t size),
+     (fd, mode, at, size), ENOMEM, -1)
 WRAP(void *, mmap,
      (void *addr, size_t len, int prot, int flags, int fd, off_t at),
      (addr, len, prot, flags, fd, at), ENOMEM, FAILED)
