@@ -1,0 +1,235 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check.sh - the device nodes, as unmodified programs find them
+#
+# usage: check.sh DMABUF_RUN PROGRAMS
+#
+# In both modes, as whoever calls; when that is root, as an ordinary user too.
+# PROGRAMS is the folder of the compiled nodes.c and readers.c.
+set -u
+
+run=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+programs=$2
+here=$(dirname "$0")
+bad=0
+as=	# who: empty, or a command that becomes somebody else
+mode=
+
+fail() {
+	echo "FAIL ${as:+as a user, }$mode: $*"
+	bad=$((bad + 1))
+}
+
+# A command under dmabuf-run
+under() {
+	$as "$run" --devices="$mode" "$@"
+}
+
+# expect TEXT COMMAND...: that is all it prints, and it succeeds
+expect() {
+	text=$1
+	shift
+	got=$(under "$@" 2>&1) || fail "$* ends with $?"
+	[ "$got" = "$text" ] || fail "$* prints: $got"
+}
+
+# program NAME ARGUMENT...: one of ours
+program() {
+	name=$1
+	shift
+	under "$programs/$name" "$@" || fail "$name"
+}
+
+have() {
+	command -v "$1" >/dev/null 2>&1 && return
+	echo "not tried: $1 is missing"
+	return 1
+}
+
+nodes_are_found() {
+	expect 'contiguous
+system' ls /dev/dma_heap
+	expect '/dev/dma_heap/contiguous
+/dev/dma_heap/system' sh -c 'find /dev/dma_heap -type c | sort'
+	expect '' sh -c 'ls -la /dev/dma_heap >/dev/null'
+	expect '' test -c /dev/udmabuf
+	expect '' test -c /dev/dma_heap/system
+	expect '' test -f /sys/kernel/debug/sync/sw_sync
+	expect 'Total 0 objects, 0 bytes' tail -n 1 /sys/kernel/debug/dma_buf/bufinfo
+	if [ "$mode" = mount ]; then
+		expect /dev/udmabuf sh -c 'cd /dev && ls -d /dev/udmabuf'
+		expect dma_heap sh -c 'ls /dev | grep dma_heap'
+	fi
+	have python3 &&
+		expect "['contiguous', 'system']" python3 -c \
+			'import os; print(sorted(os.listdir("/dev/dma_heap")))'
+}
+
+# What was there is there.
+devices_stay() {
+	# A pipe of somebody else's cannot be opened again.
+	$as sh -c 'echo >/dev/stderr' 2>&1 | grep -q denied ||
+		expect ok sh -c 'echo ok >/dev/stderr'
+	expect ok sh -c 'echo ok | cat /dev/stdin'
+	expect ok sh -c 'exec 3<<-end; cat /dev/fd/3
+	ok
+	end'
+	expect 4 sh -c 'head -c 4 /dev/urandom | wc -c'
+	expect '' sh -c 'echo x >/dev/null'
+	if [ -w /dev/shm ]; then
+		expect ok sh -c 'name=/dev/shm/run-devices.$$
+			echo ok >$name && cat $name && rm $name'
+	fi
+	entries_stay /dev
+	entries_stay /sys/kernel
+	have script && pty_works
+}
+
+# Entries that are gone or have become something else
+entries_stay() {
+	now=$(cd "$1" && under stat -L -c '%n %F %a %t %T %d %i' -- * 2>&1)
+	for name in $(ls "$1"); do
+		a=$($as stat -L -c '%F %a %t %T %d %i' "$1/$name" 2>&1)
+		b=$(echo "$now" | sed -n "s|^$name ||p")
+		case $name:$a in
+		# Of the process that looks; made anew; has our nodes
+		fd:* | std*:* | *cannot* | ptmx:* | debug:*) ;;
+		*) [ "$a" = "$b" ] || fail "$1/$name: $a, now $b" ;;
+		esac
+	done
+}
+
+pty_works() {
+	under script -qc 'tty' /dev/null </dev/null >"$scratch/tty"
+	grep -q '^/dev/.*pts/[0-9]' "$scratch/tty" ||
+		fail "no pseudo-terminal: $(cat "$scratch/tty")"
+}
+
+where_we_are_stays() {
+	[ "$(cd /dev && under pwd)" = /dev ] || fail 'pwd in /dev'
+	[ "$(cd / && under pwd)" = / ] || fail 'pwd in /'
+	if [ "$mode" = mount ]; then
+		[ "$(cd /dev && under ls dma_heap/system)" = \
+			dma_heap/system ] || fail 'relative to /dev'
+	fi
+}
+
+nested_namespaces_work() {
+	have unshare || return
+	if ! under unshare -Um true 2>/dev/null; then
+		echo 'not tried: no namespace in a namespace here'
+		return
+	fi
+	under unshare -Um "$programs/nodes" "$mode" ||
+		fail 'nodes in a namespace of its own'
+}
+
+fifos_make() {
+	mkfifo "$scratch/go" "$scratch/ready"
+	chmod 666 "$scratch/go" "$scratch/ready"
+	# Open for both, so that nobody waits for a partner.
+	exec 8<>"$scratch/go" 9<>"$scratch/ready"
+}
+
+fifos_remove() {
+	exec 8<&- 9<&-
+	rm "$scratch/go" "$scratch/ready"
+}
+
+# Each has its own buffers.
+two_beside_each_other_are_apart() {
+	fifos_make
+	under sh -c 'echo >&9; read -r _ <&8; exec "$0" "$1"' \
+		"$programs/nodes" "$mode" &
+	read -r _ <&9
+	program nodes "$mode"
+	echo >&8
+	wait $! || fail 'the first of two'
+	fifos_remove
+}
+
+one_in_another_says_one_line() {
+	got=$(under "$run" true 2>&1) && fail 'one in another ends with 0'
+	[ "$(echo "$got" | wc -l)" = 1 ] || fail "one in another says: $got"
+}
+
+nodes_of_the_machine_are_preferred() {
+	have unshare || return
+	$as unshare -Umr --propagation private sh "$here/real.sh" "$run" \
+		"--devices=$mode"
+	case $? in
+	0) ;;
+	77) echo 'not tried: no machine can be made up here' ;;
+	*) fail 'a machine that has some of the nodes' ;;
+	esac
+}
+
+# The supervisor, the parent of what it starts, cannot answer; then it dies.
+a_killed_one_leaves_nothing() {
+	fifos_make
+	under sh -c 'ls /dev/dma_heap >/dev/null; echo $PPID >&9; read -r _ <&8
+		cat /sys/kernel/debug/dma_buf/bufinfo >/dev/null' 2>/dev/null &
+	read -r supervisor <&9
+	kill -STOP "$supervisor"
+	echo >&8
+	kill -KILL "$supervisor"
+	wait $!
+	fifos_remove
+	# What is left is removed some time later.
+	for left in "$TMPDIR"/dmabuf-run.*; do
+		[ -d "$left" ] && touch -d '1 hour ago' "$left"
+	done
+	under ls /dev/dma_heap >/dev/null || fail 'one after a killed one'
+}
+
+nothing_is_left() {
+	left=$(ls -A "$TMPDIR")
+	[ -z "$left" ] || fail "left behind: $left"
+}
+
+check_all() {
+	nodes_are_found
+	program nodes "$mode"
+	program readers
+	devices_stay
+	where_we_are_stays
+	nested_namespaces_work
+	nodes_of_the_machine_are_preferred
+	two_beside_each_other_are_apart
+	one_in_another_says_one_line
+	a_killed_one_leaves_nothing
+	nothing_is_left
+}
+
+check_modes() {
+	mode=trap
+	check_all
+	mode=mount
+	if under true 2>"$scratch/why"; then
+		check_all
+	else
+		echo "not tried: $(cat "$scratch/why")"
+	fi
+}
+
+"$run" --version >/dev/null || exit 1
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+TMPDIR=$scratch/tmp
+export TMPDIR
+chmod 755 "$scratch"
+mkdir -m 1777 "$TMPDIR"
+outside=$(cat /proc/self/mountinfo; ls -A /dev /sys/kernel)
+
+check_modes
+if [ "$(id -u)" = 0 ]; then
+	as='setpriv --reuid 65534 --regid 65534 --clear-groups'
+	if $as "$run" --version >/dev/null 2>&1; then
+		check_modes
+	else
+		echo 'not tried as a user, who cannot run the programs'
+	fi
+fi
+[ "$outside" = "$(cat /proc/self/mountinfo; ls -A /dev /sys/kernel)" ] ||
+	fail 'something outside has changed'
+[ "$bad" = 0 ]

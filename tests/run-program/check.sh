@@ -1,0 +1,287 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check.sh - what dmabuf-run promises to programs and to who starts them
+#
+# usage: check.sh DMABUF_RUN PROGRAM STATIC_PROGRAM FORBID NO_HEAP
+#
+# The programs are run-program, the same statically linked, and forbid; the last
+# is a shared object.
+set -u
+
+run=$1
+program=$2
+static=$3
+forbid=$4
+no_heap=$5
+here=$(cd "$(dirname "$0")" && pwd)
+bad=0
+tmp=$(mktemp -d) || exit 1
+chmod 755 "$tmp"
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' HUP INT TERM
+
+fail() {
+	echo "FAIL $*"
+	bad=$((bad + 1))
+}
+
+# status N COMMAND...: it ends so, within a minute
+status() {
+	want=$1
+	shift
+	timeout 60 "$@" >"$tmp/out" 2>"$tmp/err"
+	got=$?
+	[ "$got" -eq "$want" ] && return
+	fail "$* ends with $got, not $want"
+	cat "$tmp/err"
+}
+
+# says TEXT FILE: it is in what the last command printed
+says() {
+	grep -qF -e "$1" "$tmp/$2" && return
+	fail "$2 does not say: $1"
+	cat "$tmp/$2"
+}
+
+# quiet: the last command printed no error
+quiet() {
+	[ -s "$tmp/err" ] || return
+	fail "it complains"
+	cat "$tmp/err"
+}
+
+have() {
+	command -v "$1" >/dev/null 2>&1 && return
+	echo "not tried: $1 is missing"
+	return 1
+}
+
+user="setpriv --reuid 65534 --regid 65534 --clear-groups"
+
+programs() {
+	for name in life threads forks vforks execs crowd signals killed \
+		hostile passed copies many-fds waits wait-interrupted wait-killed \
+		timeline-dies; do
+		status 0 "$run" "$program" $name
+		status 0 "$run" --devices=trap "$static" $name
+		status 0 "$run" --low-fds "$program" $name
+		[ "$(id -u)" -ne 0 ] ||
+			status 0 $user "$run" "$static" $name
+	done
+}
+
+languages() {
+	if have python3; then
+		status 0 "$run" python3 "$here/client.py"
+		status 0 "$run" --devices=trap python3 "$here/client.py"
+	fi
+	if have go && GOCACHE=$tmp/go go build -o "$tmp/go-client" \
+		"$here/client.go" >"$tmp/out" 2>&1; then
+		status 0 "$run" "$tmp/go-client"
+	fi
+	if have rustc && rustc -o "$tmp/rust-client" "$here/client.rs" \
+		>"$tmp/out" 2>&1; then
+		status 0 "$run" "$tmp/rust-client"
+	fi
+}
+
+exit_statuses() {
+	status 7 "$run" sh -c 'exit 7'
+	status 127 "$run" /nonexistent/program
+	says "No such file or directory" err
+	status 126 "$run" /
+	status 125 "$run"
+	status 125 "$run" --nonsense true
+	"$run" sh -c 'kill -TERM $$' 2>/dev/null
+	[ $? -eq 143 ] || fail "a signal does not end it as it ended the command"
+	status 0 "$run" --help
+	says "usage: dmabuf-run" out
+	status 0 "$run" --version
+	says "dmabuf-run " out
+	"$run" --help >/dev/full
+	[ $? -eq 125 ] || fail "help that cannot be written is no failure"
+}
+
+signals() {
+	"$run" sh -c 'trap "exit 9" USR1; echo ready; while :; do sleep 0.05; done' \
+		>"$tmp/ready" &
+	pid=$!
+	until [ -s "$tmp/ready" ]; do :; done
+	kill -USR1 $pid
+	wait $pid
+	[ $? -eq 9 ] || fail "a signal is not passed on"
+}
+
+# What is for dmabuf-run alone is for the command, not what all of a terminal get.
+signals_alone() {
+	have python3 || return
+	# A timer lives through exec.
+	status 142 python3 -c 'import os, signal, sys
+signal.alarm(1)
+os.execvp(sys.argv[1], sys.argv[1:])' "$run" sleep 60
+	# The terminal goes, and who leads its session is told.
+	status 0 python3 -c 'import os, pty, sys
+pid, fd = pty.fork()
+if not pid:
+    os.execvp(sys.argv[1], sys.argv[1:])
+os.read(fd, 100)
+os.close(fd)
+sys.exit(os.waitpid(pid, 0)[1] != 1)' "$run" sh -c 'echo ready; exec sleep 60'
+}
+
+# The command starts with what dmabuf-run was started with.
+inheritance() {
+	for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+		for program_here in "$program life" "sh -c '$program life & wait'"; do
+			status 0 sh -c "\"$run\" --stats $program_here $closed"
+			status 0 sh -c "\"$run\" --devices=trap $program_here $closed"
+		done
+	done
+	status 1 "$run" sh -c "exec <&- 0<&-; test -e /proc/\$\$/fd/0"
+	status 1 sh -c "\"$run\" sh -c 'test -e /proc/\$\$/fd/0' <&-"
+	if have python3; then
+		ignore='import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execvp(sys.argv[1], sys.argv[1:])'
+		# timeout(1) changes some, so it is around both.
+		timeout 60 python3 -c "$ignore" grep SigIgn /proc/self/status \
+			>"$tmp/want"
+		status 0 python3 -c "$ignore" "$run" grep SigIgn \
+			/proc/self/status
+		cmp -s "$tmp/want" "$tmp/out" || fail "ignored signals change"
+	fi
+	status 0 sh -c "ulimit -n 64; exec \"$run\" \"$program\" few-fds"
+	status 125 sh -c "ulimit -n 12; exec \"$run\" true"
+	if [ "$(id -u)" -eq 0 ] && have unshare; then
+		status 125 unshare -pf "$run" true
+		says "of another pid namespace" err
+	fi
+}
+
+# The command has ended, what it started has not: nobody waits for that.
+orphans() {
+	status 3 sh -c "\"$run\" sh -c '(sleep 2; exec \"$program\" life) >/dev/null 2>&1 & exit 3' | cat; exit 3"
+	mkfifo "$tmp/fifo"
+	"$run" sh -c "(read x <$tmp/fifo; \"$program\" life; echo \$? >$tmp/late) >/dev/null 2>&1 &"
+	echo go >"$tmp/fifo"
+	until [ -s "$tmp/late" ]; do :; done
+	[ "$(cat "$tmp/late")" = 0 ] || fail "an orphan has no devices"
+}
+
+options() {
+	status 0 "$run" --log="$tmp/log" "$program" life
+	grep -q 'DMA_HEAP_IOCTL_ALLOC, {len=10000, fd=0, fd_flags=O_RDWR|O_CLOEXEC, heap_flags=0}) => {fd=[0-9]*} = 0' \
+		"$tmp/log" || fail "the log shows no allocation"
+	grep -q 'DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_END|DMA_BUF_SYNC_WRITE\|DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_WRITE|DMA_BUF_SYNC_END}) = 0' \
+		"$tmp/log" || fail "the log shows no SYNC"
+	grep -q 'EINVAL (Invalid argument)' "$tmp/log" ||
+		fail "the log shows no error"
+	status 0 "$run" --log "$program" life
+	says DMA_HEAP_IOCTL_ALLOC err
+	status 125 "$run" --log=/nonexistent/log true
+	status 0 "$run" --log=/dev/full "$program" life
+	says "the log: No space left" err
+	# Nobody reads the pipe, and it can be given up.
+	mkfifo "$tmp/unread"
+	status 124 timeout 1 "$run" --log="$tmp/unread" true
+	status 0 "$run" --log="$tmp/log" "$program" two-lines
+	grep -q '^two' "$tmp/log" && fail "a name makes lines in the log"
+	status 0 "$run" --stats "$program" two-buffers
+	says "system                        2            24576            24576        0" err
+	status 0 "$run" --leaks "$program" life
+	quiet
+	status 99 "$run" --leaks "$program" leak
+	says "leaked: 12288 bytes of system" err
+	says "DMA_HEAP_IOCTL_ALLOC" err
+	status 99 "$run" --leaks sh -c "\"$program\" leak-mapped; true"
+	status 1 "$run" --fail alloc:1 "$program" life
+	says "Cannot allocate memory" err
+	status 1 "$run" --fail dma_buf_ioctl_sync:2:EIO "$program" life
+	says "Input/output error" err
+	status 1 "$run" --fail mmap:1:13 "$program" life
+	says "Permission denied" err
+	status 0 "$run" --fail alloc:2 "$program" life
+	for wrong in alloc alloc:0 alloc:x alloc:1:ENONSENSE :1 allocate:1; do
+		status 125 "$run" --fail $wrong true
+	done
+	# One after the other: what was closed counts no more.
+	status 0 "$run" --limit 12K "$program" lives
+	status 0 "$run" --limit 12K "$program" life
+	status 1 "$run" --limit 12K "$program" two-buffers
+	status 1 "$run" --limit 10000 "$program" life
+	for wrong in 0 -1 1T x ''; do
+		status 125 "$run" --limit "$wrong" true
+	done
+	status 0 "$run" --heap mine=contiguous --heap blocks=system sh -c \
+		'test -c /dev/dma_heap/mine && test -c /dev/dma_heap/blocks'
+	for wrong in mine mine=nothing =system a/b=system system=system ..=system \
+		mine=/nonexistent.so mine="$no_heap"; do
+		status 125 "$run" --heap $wrong true
+	done
+	status 125 "$run" --devices=nonsense true
+}
+
+inside_and_around() {
+	status 125 "$run" "$run" true
+	says "somebody else answers calls of this process already" err
+	status 125 "$forbid" 1 "$run" true
+	says "seccomp(2) is not allowed here" err
+	status 125 "$forbid" 38 "$run" true
+	says "seccomp(2) is not allowed here" err
+	status 125 "$forbid" 22 "$run" true
+	says "no seccomp user notification" err
+	if have strace; then
+		status 0 "$run" strace -f -o "$tmp/strace" "$program" forks
+		grep -q DMA_HEAP_IOCTL_ALLOC "$tmp/strace" ||
+			fail "strace inside shows nothing"
+	fi
+	if [ "$(id -u)" -eq 0 ] && [ -w /dev/fuse ]; then
+		mkdir -p "$tmp/mount"
+		status 0 "$run" "$program" file-server "$tmp/mount"
+	else
+		echo "not tried: /dev/fuse is missing, or for root alone"
+	fi
+	if have gdb; then
+		status 0 "$run" gdb -q -batch -ex run -ex 'info program' \
+			--args "$program" life
+		says "exited normally" out
+	fi
+	# A program that nobody may look into has no devices, and one line says so.
+	if [ "$(id -u)" -eq 0 ]; then
+		timeout 60 $user "$run" "$forbid" dump >"$tmp/out" 2>"$tmp/err"
+		says "cannot be looked into" err
+	fi
+}
+
+# The one that answers is killed: calls fail, and nothing hangs.
+killed_supervisor() {
+	"$run" sh -c "while \"$program\" life 2>/dev/null; do echo alive; done; exit 5" \
+		>"$tmp/alive" 2>"$tmp/err" &
+	pid=$!
+	until [ -s "$tmp/alive" ]; do :; done
+	kill -KILL "$(cat /proc/$pid/task/$pid/children)"
+	wait $pid
+	[ $? -eq 5 ] || fail "without a supervisor the status is lost"
+	says "the supervisor was killed" err
+	# Signals find the command still, and what it started is not waited for.
+	: >"$tmp/err"
+	"$run" sh -c 'trap "kill \$!; exit 5" USR1; sleep 60 & kill -KILL $PPID
+		while :; do wait; done' >"$tmp/out" 2>"$tmp/err" &
+	pid=$!
+	until [ -s "$tmp/err" ]; do :; done
+	kill -USR1 $pid
+	wait $pid
+	[ $? -eq 5 ] || fail "without a supervisor signals are lost"
+}
+
+programs
+languages
+exit_statuses
+signals
+signals_alone
+inheritance
+orphans
+options
+inside_and_around
+killed_supervisor
+[ "$bad" -eq 0 ]

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * account.c - what the program has allocated, and may allocate
+ *
+ * A buffer's entry goes when the library has none with its inode any more: that
+ * is asked when the entries are looked at.
+ *
+ * The kernel closes what a process leaves open. So leaks are looked for when it
+ * is about to exit: buffers that it made itself, and still has an fd or a
+ * mapping of.
+ */
+#include "account.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <bsd/string.h>
+
+#include "poll-proxy.h"
+#include "run.h"
+
+#define NR_HEAPS 130	/* as many as there can be, udmabuf, and one more */
+
+struct failure {
+	SLIST_ENTRY(failure) link;
+	char call[64];
+	unsigned long left;	/* atomic: calls up to the one that fails */
+	int error;
+};
+
+struct entry {
+	LIST_ENTRY(entry) link;
+	dev_t dev;
+	ino_t ino;
+	uint64_t size;
+	struct sum *sum;
+	pid_t pid;		/* of the process that made it */
+	char detail[256];	/* the call that did */
+};
+
+struct sum {
+	char name[64];
+	unsigned long nr_buffers, nr_alive;
+	uint64_t bytes, alive, peak;
+};
+
+static SLIST_HEAD(, failure) failures = SLIST_HEAD_INITIALIZER(failures);
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD(entry_list, entry) entries = LIST_HEAD_INITIALIZER(entries);
+static struct entry_list leaked = LIST_HEAD_INITIALIZER(leaked);	/* lock */
+static unsigned int nr_leaked;						/* lock */
+static struct sum sums[NR_HEAPS];	/* lock: by exporter; the last is all */
+static struct sum *const total = &sums[NR_HEAPS - 1];
+
+/* --fail */
+
+static int error_parse(const char *word)
+{
+	char *end;
+	long number = strtol(word, &end, 10);
+	int i;
+
+	if (end != word && !*end)
+		return number > 0 && number < 4096 ? (int)number : 0;
+	for (i = 1; i < 200; i++) {
+		const char *name = strerrorname_np(i);
+
+		if (name && !strcasecmp(name, word))
+			return i;
+	}
+	return 0;
+}
+
+static bool is_call(const char *name)
+{
+	return !strcasecmp(name, "alloc") || !strcasecmp(name, "mmap") ||
+	       decode_knows(name);
+}
+
+static bool failure_parse(struct failure *failure, char *arg)
+{
+	const char *call = strsep(&arg, ":");
+	const char *number = strsep(&arg, ":");
+	char *end = NULL;
+
+	/* Both are one name, as headers have it. */
+	if (!strcasecmp(call, "DMA_BUF_SET_NAME"))
+		call = "DMA_BUF_SET_NAME_B";
+	strlcpy(failure->call, call, sizeof(failure->call));
+	failure->left = number ? strtoul(number, &end, 10) : 0;
+	failure->error = arg ? error_parse(arg) : ENOMEM;
+	if (!is_call(call))
+		complain("--fail: %s is neither alloc, mmap, nor an ioctl that "
+			 "--log shows", call);
+	else if (!failure->left || *end || *number == '-')
+		complain("--fail wants CALL:N or CALL:N:ERRNO, N from 1 on");
+	else if (!failure->error)
+		complain("--fail: %s is no errno", arg);
+	else
+		return true;
+	return false;
+}
+
+bool account_fail_parse(char *arg)
+{
+	struct failure *failure = calloc(1, sizeof(*failure));
+
+	if (!failure) {
+		complain("no memory");
+		return false;
+	}
+	if (!failure_parse(failure, arg)) {
+		free(failure);
+		return false;
+	}
+	SLIST_INSERT_HEAD(&failures, failure, link);
+	return true;
+}
+
+static bool is_its_turn(struct failure *failure)
+{
+	unsigned long left = __atomic_load_n(&failure->left, __ATOMIC_RELAXED);
+
+	while (left)
+		if (__atomic_compare_exchange_n(&failure->left, &left, left - 1,
+						true, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return left == 1;
+	return false;
+}
+
+int account_fail(const char *name, bool allocates)
+{
+	struct failure *failure;
+	int ret = 0;
+
+	SLIST_FOREACH(failure, &failures, link)
+		if (!strcasecmp(failure->call, name) ||
+		    (allocates && !strcasecmp(failure->call, "alloc")))
+			if (is_its_turn(failure) && !ret)
+				ret = -failure->error;
+	return ret;
+}
+
+/* Entries */
+
+static void sum_add(struct sum *sum, uint64_t size)
+{
+	sum->nr_buffers++;
+	sum->nr_alive++;
+	sum->bytes += size;
+	sum->alive += size;
+	if (sum->alive > sum->peak)
+		sum->peak = sum->alive;
+}
+
+static void sum_remove(struct sum *sum, uint64_t size)
+{
+	sum->nr_alive--;
+	sum->alive -= size;
+}
+
+static struct sum *sum_of(const char *name)
+{
+	struct sum *sum = sums;
+
+	while (sum < total - 1 && sum->name[0] && strcmp(sum->name, name))
+		sum++;
+	strlcpy(sum->name, name, sizeof(sum->name));
+	return sum;
+}
+
+static bool is_alive(const struct entry *entry)
+{
+	struct dma_buf *dmabuf = dmabuf_find(entry->dev, entry->ino);
+
+	if (dmabuf)
+		dma_buf_put(dmabuf);
+	return dmabuf;
+}
+
+/* @nr_new: live buffers that have no entry yet */
+static void sweep_locked(unsigned int nr_new)
+{
+	struct entry *entry, *next;
+
+	if (dmabuf_live_buffers() >= total->nr_alive + nr_new)
+		return;
+	LIST_FOREACH_SAFE(entry, &entries, link, next) {
+		if (is_alive(entry))
+			continue;
+		LIST_REMOVE(entry, link);
+		sum_remove(entry->sum, entry->size);
+		sum_remove(total, entry->size);
+		free(entry);
+	}
+}
+
+static bool wanted(void)
+{
+	return options.stats || options.leaks || options.limit;
+}
+
+int account_room(uint64_t size)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	bool full;
+
+	if (!options.limit)
+		return 0;
+	/* Buffers are whole pages; what overflows is not for us to refuse. */
+	size = (size + page - 1) & ~(page - 1);
+	pthread_mutex_lock(&lock);
+	sweep_locked(0);
+	full = size > options.limit || total->alive > options.limit - size;
+	pthread_mutex_unlock(&lock);
+	return full ? -ENOMEM : 0;
+}
+
+static void entry_add(const struct call *call, const struct dma_buf *dmabuf,
+		      const struct stat *st)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return;
+	entry->dev = st->st_dev;
+	entry->ino = st->st_ino;
+	entry->size = dmabuf->size;
+	entry->pid = target_process(call->tid);
+	strlcpy(entry->detail, call->detail, sizeof(entry->detail));
+	pthread_mutex_lock(&lock);
+	sweep_locked(1);
+	entry->sum = sum_of(dmabuf->exp_name ? dmabuf->exp_name : "");
+	sum_add(entry->sum, entry->size);
+	sum_add(total, entry->size);
+	LIST_INSERT_HEAD(&entries, entry, link);
+	pthread_mutex_unlock(&lock);
+}
+
+void account_fd(const struct call *call, int fd)
+{
+	struct dma_buf *dmabuf;
+	struct stat st;
+
+	if (!wanted() || fstat(fd, &st))
+		return;
+	dmabuf = dmabuf_find(st.st_dev, st.st_ino);
+	if (!dmabuf)
+		return;
+	entry_add(call, dmabuf, &st);
+	dma_buf_put(dmabuf);
+}
+
+/* Leaks */
+
+static void leak_add_locked(struct entry *entry)
+{
+	struct entry *leak = malloc(sizeof(*leak));
+
+	if (!leak)
+		return;
+	*leak = *entry;
+	LIST_INSERT_HEAD(&leaked, leak, link);
+	nr_leaked++;
+	/* Once: its other copies are found too. */
+	entry->pid = 0;
+}
+
+static void held_locked(pid_t pid, dev_t dev, ino_t ino)
+{
+	struct entry *entry;
+
+	LIST_FOREACH(entry, &entries, link)
+		if (entry->pid == pid && entry->ino == ino && entry->dev == dev)
+			leak_add_locked(entry);
+}
+
+static void fds_look_locked(pid_t pid)
+{
+	char path[TARGET_PATH_MAX];
+	struct dirent *dirent;
+	struct stat st;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && (dirent = readdir(dir)))
+		if (!target_fd_stat(pid, atoi(dirent->d_name), &st))
+			held_locked(pid, st.st_dev, st.st_ino);
+	if (dir)
+		closedir(dir);
+}
+
+static void mappings_look_locked(pid_t pid)
+{
+	char path[TARGET_PATH_MAX], line[256];
+	unsigned int dev_major, dev_minor;
+	unsigned long ino;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%*s %*s %*s %x:%x %lu", &dev_major,
+			   &dev_minor, &ino) == 3)
+			held_locked(pid, makedev(dev_major, dev_minor), ino);
+	if (file)
+		fclose(file);
+}
+
+void account_exit(const struct call *call)
+{
+	pid_t pid = target_process(call->tid);
+
+	pthread_mutex_lock(&lock);
+	if (!LIST_EMPTY(&entries)) {
+		fds_look_locked(pid);
+		mappings_look_locked(pid);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* At the end */
+
+/* The kernel may be about to drop a lock of what was closed. */
+static void settle(void)
+{
+	struct pollfd events = { .fd = dmabuf_event_fd(), .events = POLLIN };
+	int quiet = 0;
+
+	while (quiet < 3 && dmabuf_live_buffers()) {
+		quiet = poll(&events, 1, 10) > 0 ? quiet : quiet + 1;
+		if (polls_dispatch() > 0)
+			quiet = 0;
+	}
+}
+
+static void sum_print(const struct sum *sum, const char *name)
+{
+	fprintf(stderr, "%-20s %10lu %16" PRIu64 " %16" PRIu64 " %8lu\n", name,
+		sum->nr_buffers, sum->bytes, sum->peak, sum->nr_alive);
+}
+
+static void stats_print(void)
+{
+	const struct sum *sum;
+
+	fprintf(stderr, "%-20s %10s %16s %16s %8s\n", "dmabuf-run: heap",
+		"buffers", "bytes", "peak bytes", "left");
+	for (sum = sums; sum < total && sum->name[0]; sum++)
+		sum_print(sum, sum->name);
+	sum_print(total, "total");
+}
+
+static void leaks_print(void)
+{
+	const struct entry *entry;
+
+	LIST_FOREACH(entry, &leaked, link)
+		fprintf(stderr,
+			"dmabuf-run: leaked: %" PRIu64 " bytes of %s, made by "
+			"%d: %s\n", entry->size, entry->sum->name, entry->pid,
+			entry->detail);
+}
+
+/* Who waits for a failure that never comes wants to know. */
+static void failures_report(void)
+{
+	struct failure *failure;
+	unsigned long left;
+
+	SLIST_FOREACH(failure, &failures, link) {
+		left = __atomic_load_n(&failure->left, __ATOMIC_RELAXED);
+		if (left)
+			complain("--fail %s: %lu more of them would have had "
+				 "to be called", failure->call, left);
+	}
+}
+
+unsigned int account_report(void)
+{
+	unsigned int nr;
+
+	settle();
+	failures_report();
+	pthread_mutex_lock(&lock);
+	sweep_locked(0);
+	nr = nr_leaked;
+	if (options.stats)
+		stats_print();
+	if (options.leaks)
+		leaks_print();
+	pthread_mutex_unlock(&lock);
+	return nr;
+}

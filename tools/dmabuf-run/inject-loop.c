@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inject-loop.c - many calls at one go
+ *
+ * Each call costs several switches between processes. Beyond a few calls it is
+ * cheaper to map some code that makes all of them, from a table behind it, and
+ * stops at the end or where one fails. Code and table are a memfd of ours, and
+ * the program maps that to run it; nothing is left of it afterwards.
+ */
+#include "inject.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The table begins here, behind the code. */
+#define TABLE 128
+
+/*
+ * for (; rbx != rbp; rbx += sizeof(struct inject_call))
+ *	if (the call at rbx fails, with r13)
+ *		break;
+ * r12 = 1;
+ * tgkill(getpid(), gettid(), SIGTRAP);
+ *
+ * The signal reaches the tracer alone. A breakpoint would do as well, but where
+ * SIGTRAP is ignored the kernel makes its action the default one: it is for
+ * programs whose own filter does not allow tgkill(2).
+ */
+extern const char inject_loop_code[], inject_loop_code_end[];
+
+__asm__(".pushsection .rodata\n"
+	"inject_loop_code:\n"
+	"0:	cmpq	%rbp, %rbx\n"
+	"	je	1f\n"
+	"	movq	(%rbx), %rax\n"
+	"	movq	8(%rbx), %rdi\n"
+	"	movq	16(%rbx), %rsi\n"
+	"	movq	24(%rbx), %rdx\n"
+	"	movq	32(%rbx), %r10\n"
+	"	movq	40(%rbx), %r8\n"
+	"	movq	48(%rbx), %r9\n"
+	"	syscall\n"
+	"	movq	%rax, %r13\n"
+	"	cmpq	$-4095, %rax\n"
+	"	jae	1f\n"
+	"	addq	$56, %rbx\n"
+	"	jmp	0b\n"
+	"1:	movl	$1, %r12d\n"
+	"	movl	$39, %eax\n"
+	"	syscall\n"
+	"	movq	%rax, %r14\n"
+	"	movl	$186, %eax\n"
+	"	syscall\n"
+	"	movq	%r14, %rdi\n"
+	"	movq	%rax, %rsi\n"
+	"	movl	$5, %edx\n"
+	"	movl	$234, %eax\n"
+	"	syscall\n"
+	"	int3\n"
+	"inject_loop_code_end:\n"
+	"	.popsection\n");
+
+_Static_assert(sizeof(struct inject_call) == 56 && SYS_getpid == 39 &&
+	       SYS_gettid == 186 && SYS_tgkill == 234 && SIGTRAP == 5,
+	       "as the code has it");
+
+static uint64_t entry(const struct inject_loop *loop, size_t index)
+{
+	return loop->address + TABLE + index * sizeof(struct inject_call);
+}
+
+static bool put(int fd, const void *data, size_t size, off_t offset)
+{
+	return pwrite(fd, data, size, offset) == (ssize_t)size;
+}
+
+void inject_loop_open(struct inject_loop *loop, size_t nr_calls)
+{
+	*loop = (struct inject_loop){
+		.fd = memfd_create("dmabuf-run", MFD_CLOEXEC),
+		.number = -1,
+		.size = TABLE + nr_calls * sizeof(struct inject_call),
+	};
+	if (loop->fd < 0)
+		return;
+	if (put(loop->fd, inject_loop_code,
+		(size_t)(inject_loop_code_end - inject_loop_code), 0))
+		return;
+	inject_loop_close(loop);
+}
+
+void inject_loop_close(struct inject_loop *loop)
+{
+	if (loop->fd >= 0)
+		close(loop->fd);
+	loop->fd = -1;
+}
+
+int inject_loop_map(struct inject_loop *loop, struct inject_thread *thread,
+		    const struct inject_call *calls, size_t nr_calls)
+{
+	const struct inject_call map = {
+		SYS_mmap,
+		{ 0, loop->size, PROT_READ | PROT_EXEC,
+		  MAP_PRIVATE | MAP_INJECTED, (uint64_t)loop->number, 0 },
+	};
+	long result;
+	int ret;
+
+	if (loop->number < 0 ||
+	    !put(loop->fd, calls, nr_calls * sizeof(*calls), TABLE))
+		return -ENOMEM;
+	ret = inject_thread_call(thread, &map, &result);
+	if (ret)
+		return ret;
+	if (result < 0 && result >= -4095)
+		return (int)result;
+	loop->address = (uint64_t)result;
+	return 0;
+}
+
+void inject_loop_unmap(struct inject_loop *loop, struct inject_thread *thread)
+{
+	const struct inject_call unmap = {
+		SYS_munmap, { loop->address, loop->size },
+	};
+	long result;
+
+	if (loop->address)
+		inject_thread_call(thread, &unmap, &result);
+	loop->address = 0;
+}
+
+int inject_loop_run(const struct inject_loop *loop,
+		    struct inject_thread *thread, size_t first, size_t end,
+		    size_t *ret_at, long *ret_result)
+{
+	uint64_t at;
+	int ret;
+
+	ret = inject_thread_loop(thread, loop->address, entry(loop, first),
+				 entry(loop, end), &at, ret_result);
+	if (!ret)
+		*ret_at = (size_t)(at - entry(loop, 0)) /
+			  sizeof(struct inject_call);
+	return ret;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inject-thread.c - a thread of the program that makes calls for us
+ *
+ *	seize      it waits for the answer to a call
+ *	interrupt  it will stop when it has it
+ *	stopped    it has; registers and signal mask are noted, signals masked
+ *	call ...   back to the instruction that made the call, and over it again
+ *	leave      registers and mask put back, with a result; it goes on
+ *
+ * It can be killed at any time, and is then "gone": what is left of it is to be
+ * waited for, or those who wait for its process never see it end. Unless they
+ * are we: a child of this process is left to supervise.c.
+ *
+ * A stop signal cannot be masked, and takes effect as it would otherwise, for
+ * the other threads at once, for this one when it is let go. Neither can
+ * faults, in effect: the kernel would reset a masked one's handler. Such a
+ * signal sent by a process meanwhile is sent again at the end. Single steps
+ * would be faults: a call is followed by its stops on the way in and out.
+ */
+#include "inject.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* With PTRACE_O_TRACESYSGOOD */
+#define CALL_STOP (SIGTRAP | 0x80)
+
+/* ns, between looks at one that is dying */
+#define NAP_MAX 10000000
+
+#define BIT(signal) ((uint64_t)1 << ((signal) - 1))
+#define FAULTS (BIT(SIGTRAP) | BIT(SIGSYS) | BIT(SIGSEGV) | BIT(SIGILL) | \
+		BIT(SIGBUS) | BIT(SIGFPE))
+
+static int request(struct inject_thread *thread, unsigned int what,
+		   uintptr_t addr, void *data)
+{
+	if (ptrace(what, thread->tid, addr, data) >= 0)
+		return 0;
+	thread->gone = true;
+	return -errno;
+}
+
+static int regs_get(struct inject_thread *thread, struct thread_regs *regs)
+{
+	struct iovec iov = { regs, sizeof(*regs) };
+
+	return request(thread, PTRACE_GETREGSET, NT_PRSTATUS, &iov);
+}
+
+static int regs_set(struct inject_thread *thread, struct thread_regs *regs)
+{
+	struct iovec iov = { regs, sizeof(*regs) };
+
+	return request(thread, PTRACE_SETREGSET, NT_PRSTATUS, &iov);
+}
+
+static int mask_set(struct inject_thread *thread, uint64_t mask)
+{
+	return request(thread, PTRACE_SETSIGMASK, sizeof(mask), &mask);
+}
+
+/* Its status: signal, and event above; or -errno, also of one that is dead. */
+static int stop_wait(const struct inject_thread *thread)
+{
+	siginfo_t info;
+
+	/* Not WEXITED: who may take that is seen to in the end. */
+	while (waitid(P_PID, (id_t)thread->tid, &info,
+		      WSTOPPED | __WALL | __WNOTHREAD))
+		if (errno != EINTR)
+			return -errno;
+	return info.si_status;
+}
+
+int inject_thread_seize(struct inject_thread *thread, pid_t tid)
+{
+	*thread = (struct inject_thread){ .tid = tid };
+	/* With half of a mapping and strange registers there is no going on. */
+	return request(thread, PTRACE_SEIZE, 0,
+		       (void *)(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD));
+}
+
+void inject_thread_interrupt(struct inject_thread *thread)
+{
+	request(thread, PTRACE_INTERRUPT, 0, NULL);
+}
+
+/* A handler that is about to run is none of our business: let it. */
+static int first_stop(struct inject_thread *thread)
+{
+	int status = stop_wait(thread);
+	int ret;
+
+	while (status > 0 && !(status >> 8)) {
+		ret = request(thread, PTRACE_CONT, 0,
+			      (void *)(uintptr_t)status);
+		if (ret)
+			return ret;
+		status = stop_wait(thread);
+	}
+	return status < 0 ? status : 0;
+}
+
+int inject_thread_stopped(struct inject_thread *thread, uint64_t nr)
+{
+	int ret = first_stop(thread);
+
+	thread->gone = ret;
+	if (!ret)
+		ret = regs_get(thread, &thread->regs);
+	if (!ret)
+		ret = request(thread, PTRACE_GETSIGMASK, sizeof(thread->mask),
+			      &thread->mask);
+	if (ret)
+		return ret;
+	if (regs_after_call(&thread->regs, nr))
+		return mask_set(thread, ~FAULTS);
+	/* Something else happened to it; the answer stands. */
+	request(thread, PTRACE_DETACH, 0, NULL);
+	thread->gone = true;
+	return -EINTR;
+}
+
+static bool loop_over(struct inject_thread *thread, int signal)
+{
+	struct thread_regs regs;
+
+	return signal == SIGTRAP && !regs_get(thread, &regs) &&
+	       regs_loop_over(&regs);
+}
+
+/*
+ * A fault: the run ends here. But when a filter of the program's refuses a call
+ * with a signal, that comes after the call is seen to have ended.
+ */
+static int fault_take(struct inject_thread *thread, int *signal)
+{
+	if (*signal == SIGSYS && thread->refused) {
+		thread->refused = false;
+		*signal = 0;
+		return 1;
+	}
+	thread->faulted = true;
+	return 0;
+}
+
+/* A signal's stop; as below. */
+static int signal_take(struct inject_thread *thread, bool loop, int *signal)
+{
+	siginfo_t info;
+	int ret;
+
+	if (*signal == SIGSTOP)
+		return 1;
+	if (loop && loop_over(thread, *signal))
+		return 0;
+	ret = request(thread, PTRACE_GETSIGINFO, 0, &info);
+	if (ret)
+		return ret;
+	if (info.si_code > 0)
+		return fault_take(thread, signal);
+	thread->held |= BIT(*signal);
+	*signal = 0;
+	return 1;
+}
+
+/* Is it where it was to go? 0: yes, 1: go on, with *signal, or -errno */
+static int stop_take(struct inject_thread *thread, bool loop, int status,
+		     int *signal)
+{
+	if (status < 0) {
+		thread->gone = true;
+		return status;
+	}
+	if (status == CALL_STOP)
+		return 0;
+	/* An event: its process is stopped, or goes on. */
+	*signal = status >> 8 ? 0 : status;
+	return *signal ? signal_take(thread, loop, signal) : 1;
+}
+
+/* To the next stop of a call, or to the end of the loop */
+static int run(struct inject_thread *thread, bool loop)
+{
+	unsigned int how = loop ? PTRACE_CONT : PTRACE_SYSCALL;
+	int signal = 0;
+	int ret;
+
+	thread->faulted = false;
+	do {
+		ret = request(thread, how, 0, (void *)(uintptr_t)signal);
+		if (!ret)
+			ret = stop_take(thread, loop, stop_wait(thread),
+					&signal);
+	} while (ret > 0);
+	return ret;
+}
+
+int inject_thread_call(struct inject_thread *thread,
+		       const struct inject_call *call, long *ret_result)
+{
+	struct thread_regs regs = thread->regs;
+	int ret;
+
+	if (thread->gone)
+		return -ESRCH;
+	regs_make_call(&regs, call);
+	ret = regs_set(thread, &regs);
+	if (!ret)
+		ret = run(thread, false);
+	if (!ret && !thread->faulted)
+		ret = run(thread, false);
+	if (!ret)
+		ret = regs_get(thread, &regs);
+	if (ret)
+		return ret;
+	*ret_result = regs_result(&regs);
+	/* Its number, as if there had been no call: no call returns that. */
+	thread->refused = (uint64_t)*ret_result == call->nr;
+	if (thread->faulted || thread->refused)
+		*ret_result = -EPERM;
+	return 0;
+}
+
+int inject_thread_loop(struct inject_thread *thread, uint64_t code,
+		       uint64_t first, uint64_t end, uint64_t *ret_at,
+		       long *ret_result)
+{
+	struct thread_regs regs = thread->regs;
+	int ret;
+
+	if (thread->gone)
+		return -ESRCH;
+	regs_enter_loop(&regs, code, first, end);
+	ret = regs_set(thread, &regs);
+	if (!ret)
+		ret = run(thread, true);
+	if (!ret)
+		ret = regs_get(thread, &regs);
+	if (ret)
+		return ret;
+	*ret_at = regs_loop_at(&regs, ret_result);
+	if (thread->faulted)
+		*ret_result = -EPERM;
+	return 0;
+}
+
+static void held_send(const struct inject_thread *thread)
+{
+	int signal;
+
+	for (signal = 1; signal <= 64; signal++)
+		if (thread->held & BIT(signal))
+			syscall(SYS_tkill, thread->tid, signal);
+}
+
+/*
+ * The first thread of a process that is our child: its end is for supervise.c,
+ * which sees it although it is traced.
+ */
+static bool is_child(pid_t tid)
+{
+	char path[32], line[128];
+	pid_t process = 0, parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	file = fopen(path, "re");
+	while (file && !parent && fgets(line, sizeof(line), file)) {
+		sscanf(line, "Tgid: %d", &process);
+		sscanf(line, "PPid: %d", &parent);
+	}
+	if (file)
+		fclose(file);
+	return process == tid && parent == getpid();
+}
+
+void inject_thread_leave(struct inject_thread *thread, long result)
+{
+	struct thread_regs regs = thread->regs;
+
+	if (!thread->gone) {
+		if (result == INJECT_AGAIN)
+			regs_set_again(&regs);
+		else
+			regs_set_result(&regs, result);
+		regs_set(thread, &regs);
+		mask_set(thread, thread->mask);
+		held_send(thread);
+	}
+	/* One that is not dead after all must not stay as it is. */
+	while (ptrace(PTRACE_DETACH, thread->tid, 0, 0))
+		if (stop_wait(thread) < 0) {
+			thread->dead = true;
+			break;
+		}
+}
+
+/*
+ * Looked at again and again: to wait for the first thread of a process, when an
+ * exec(2) by another one takes its place, can last for ever.
+ */
+void inject_thread_bury(struct inject_thread *thread)
+{
+	struct timespec nap = { 0, 100000 };
+	siginfo_t info = { 0 };
+
+	if (!thread->dead || is_child(thread->tid))
+		return;
+	while (!waitid(P_PID, (id_t)thread->tid, &info,
+		       WEXITED | WNOHANG | __WALL | __WNOTHREAD) &&
+	       !info.si_pid) {
+		nanosleep(&nap, NULL);
+		if (nap.tv_nsec < NAP_MAX)
+			nap.tv_nsec *= 2;
+	}
+}

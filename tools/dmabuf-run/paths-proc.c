@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * paths-proc.c - what /proc shows of fds that are ours
+ *
+ * Links and fdinfo as a kernel with dma-bufs shows them. To open the link of a
+ * buffer or a sync file is refused there, since they are not in a file system.
+ */
+#include "paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <bsd/string.h>
+
+/* The file that the path is about; false: the kernel's business. */
+static bool file_of_path(const struct call *call, const struct path *path,
+			 struct file *ret_file)
+{
+	struct call owner = *call;
+
+	owner.tid = path->tid;
+	if (file_of(&owner, path->fd, ret_file))
+		return false;
+	if (ret_file->kind != FILE_OTHER)
+		return true;
+	file_put(ret_file);
+	return false;
+}
+
+static void link_text(const struct file *file, char *text, size_t size)
+{
+	struct dma_buf *dmabuf = file->dmabuf;
+
+	switch (file->kind) {
+	case FILE_BUFFER:
+		pthread_mutex_lock(&dmabuf->lock);
+		snprintf(text, size, "/dmabuf:%s",
+			 dmabuf->name ? dmabuf->name : "");
+		pthread_mutex_unlock(&dmabuf->lock);
+		break;
+	case FILE_SYNC:
+		strlcpy(text, "anon_inode:sync_file", size);
+		break;
+	case FILE_TIMELINE:
+		strlcpy(text, SYNC_DIRECTORY "/sw_sync", size);
+		break;
+	case FILE_DEVICE:
+		strlcpy(text, file->node->path, size);
+		break;
+	case FILE_OTHER:
+		text[0] = '\0';
+		break;
+	}
+}
+
+bool path_fd_readlink(struct call *call, const struct path *path, uint64_t to,
+		      uint64_t size)
+{
+	char text[PATH_MAX];
+	struct file file;
+	size_t length;
+	int ret;
+
+	if (path->kind != PATH_FD || (int)size <= 0 ||
+	    !file_of_path(call, path, &file))
+		return false;
+	link_text(&file, text, sizeof(text));
+	file_put(&file);
+	length = strlen(text);
+	if (length > size)
+		length = size;
+	ret = call_valid(call) ? target_write(call->tid, to, text, length) :
+				 -EFAULT;
+	call_return(call, ret ? ret : (long)length);
+	return true;
+}
+
+/* The lines that every file has; there are others, for locks. */
+static void generic_lines(const struct path *path, const struct file *file,
+			  FILE *to)
+{
+	static const char *const keys[] = { "pos:", "mnt_id:", "ino:" };
+	char name[TARGET_PATH_MAX], line[256];
+	FILE *from;
+	size_t i;
+
+	snprintf(name, sizeof(name), "/proc/%d/fdinfo/%d", path->tid, path->fd);
+	from = fopen(name, "re");
+	if (!from)
+		return;
+	while (fgets(line, sizeof(line), from)) {
+		if (!strncmp(line, "flags:", strlen("flags:")))
+			fprintf(to, "flags:\t0%o\n",
+				(unsigned int)file_flags(path->tid, path->fd,
+							 file));
+		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			if (!strncmp(line, keys[i], strlen(keys[i])))
+				fputs(line, to);
+	}
+	fclose(from);
+}
+
+static bool fdinfo_open(struct call *call, const struct path *path,
+			const struct file *file, int flags)
+{
+	FILE *text;
+	int fd;
+
+	if ((flags & O_ACCMODE) != O_RDONLY || flags & (O_DIRECTORY | O_PATH))
+		return false;
+	text = text_begin();
+	if (text) {
+		generic_lines(path, file, text);
+		dmabuf_buffer_fdinfo(file->dmabuf, text);
+	}
+	fd = text_end(text);
+	if (fd < 0)
+		call_return(call, fd);
+	else
+		call_return_low_fd(call, fd, flags & O_CLOEXEC);
+	return true;
+}
+
+bool path_fd_open(struct call *call, const struct path *path, int flags)
+{
+	struct file file;
+	bool ours = false;
+
+	if (flags & (O_PATH | O_NOFOLLOW) || !file_of_path(call, path, &file))
+		return false;
+	if (path->kind == PATH_FDINFO && file.kind == FILE_BUFFER) {
+		ours = fdinfo_open(call, path, &file, flags);
+	} else if (path->kind == PATH_FD && flags & O_DIRECTORY) {
+		call_return(call, -ENOTDIR);
+		ours = true;
+	} else if (path->kind == PATH_FD &&
+		   (file.kind == FILE_BUFFER || file.kind == FILE_SYNC)) {
+		call_return(call, -ENXIO);
+		ours = true;
+	}
+	file_put(&file);
+	return ours;
+}

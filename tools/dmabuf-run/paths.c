@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * paths.c - calls with paths, in trap mode
+ *
+ * What is not about a node, a directory of nodes or an fd of ours goes on to
+ * the kernel, and so does what would fail in the same way there.
+ */
+#include "paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "poll-proxy.h"
+
+struct path_call {
+	int nr;
+	const char *name;
+	int dirfd;		/* which argument; -1: relative to where it is */
+	int path;		/* likewise */
+	/* False: the kernel's business. */
+	bool (*answer)(struct call *call, const struct path *path);
+};
+
+FILE *text_begin(void)
+{
+	FILE *text;
+	int fd;
+
+	fd = memfd_create("text", MFD_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	text = fdopen(fd, "w");
+	if (!text)
+		close(fd);
+	return text;
+}
+
+int text_end(FILE *text)
+{
+	char path[32];
+	int fd;
+
+	if (!text)
+		return -ENOMEM;
+	/* From its beginning, and not to be written. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(text));
+	fd = fflush(text) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	fclose(text);
+	return fd;
+}
+
+/* open(2) */
+
+static int device_open(const struct call *call, struct device_node *device,
+		       int flags)
+{
+	char path[32], name[32];
+	FILE *text;
+	int fd;
+
+	/*
+	 * O_PATH: an fd of that sort cannot be given; one that reads is near.
+	 */
+	if (device->kind == DEVICE_SW_SYNC && !(flags & O_PATH)) {
+		target_task_name(call->tid, name, sizeof(name));
+		return timeline_open(name);
+	}
+	if (device->kind == DEVICE_BUFINFO && !(flags & O_PATH)) {
+		text = text_begin();
+		/* Not those that have just been closed. */
+		polls_dispatch();
+		if (text)
+			dmabuf_bufinfo(text);
+		return text_end(text);
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", node_of(device)->fd);
+	if (flags & O_PATH)
+		flags = O_RDONLY;
+	fd = open(path, (flags & (O_ACCMODE | O_NONBLOCK | O_APPEND)) |
+		  O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static void node_open(struct call *call, const struct path *path, int flags)
+{
+	int cloexec = flags & O_CLOEXEC;
+	int fd;
+
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		fd = -EEXIST;
+	else if (path->slash || flags & O_DIRECTORY)
+		fd = flags & O_CREAT && path->slash ? -EISDIR : -ENOTDIR;
+	else if (!(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY &&
+		 !(path->device->mode & 0222))
+		fd = -EACCES;
+	else
+		fd = device_open(call, path->device, flags);
+	if (fd < 0)
+		call_return(call, fd);
+	else if (path->device->kind == DEVICE_BUFINFO)
+		call_return_low_fd(call, fd, cloexec);
+	else
+		call_return_fd(call, fd, cloexec);
+}
+
+static void directory_opened(struct call *call, const struct path *path,
+			     int flags)
+{
+	int fd;
+
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		fd = -EEXIST;
+	else if (!(flags & O_PATH) &&
+		 ((flags & O_ACCMODE) != O_RDONLY || flags & O_CREAT))
+		fd = -EISDIR;
+	else
+		fd = directory_open(path->directory);
+	if (fd < 0)
+		call_return(call, fd);
+	else
+		call_return_low_fd(call, fd, flags & O_CLOEXEC);
+}
+
+static bool path_open(struct call *call, const struct path *path, int flags)
+{
+	switch (path->kind) {
+	case PATH_NODE:
+		node_open(call, path, flags);
+		return true;
+	case PATH_BELOW_NODE:
+		call_return(call, -ENOTDIR);
+		return true;
+	case PATH_DIRECTORY:
+		directory_opened(call, path, flags);
+		return true;
+	case PATH_OUTSIDE:
+		return false;
+	case PATH_FD:
+	case PATH_FDINFO:
+		break;
+	}
+	return path_fd_open(call, path, flags);
+}
+
+static bool answer_open(struct call *call, const struct path *path)
+{
+	return path_open(call, path, (int)call->args[1]);
+}
+
+static bool answer_creat(struct call *call, const struct path *path)
+{
+	return path_open(call, path, O_CREAT | O_WRONLY | O_TRUNC);
+}
+
+static bool answer_openat(struct call *call, const struct path *path)
+{
+	return path_open(call, path, (int)call->args[2]);
+}
+
+/* What it says against links and mount points is nothing to nodes. */
+static bool answer_openat2(struct call *call, const struct path *path)
+{
+	struct open_how how;
+
+	if (call->args[3] < sizeof(how) ||
+	    target_read(call->tid, &how, call->args[2], sizeof(how)) ||
+	    how.flags > INT_MAX ||
+	    how.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
+		return false;
+	return path_open(call, path, (int)how.flags);
+}
+
+/* stat(2), statx(2) */
+
+/* As the fd would show it that open(2) gives; 0 or -errno */
+static int node_stat(struct device_node *device, unsigned int mask,
+		     struct statx *stx)
+{
+	if (statx(node_of(device)->fd, "", AT_EMPTY_PATH, mask, stx))
+		return -errno;
+	stx->stx_mode = (uint16_t)device->mode;
+	stx->stx_rdev_major = device->major;
+	stx->stx_rdev_minor = device->minor;
+	stx->stx_size = 0;
+	stx->stx_blocks = 0;
+	stx->stx_nlink = 1;
+	return 0;
+}
+
+static int directory_stat(struct directory *directory, unsigned int mask,
+			  struct statx *stx)
+{
+	int fd = directory_open(directory);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = statx(fd, "", AT_EMPTY_PATH, mask, stx) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* False: the kernel's business; true with *ret: 0 or -errno. */
+static bool path_stat(const struct path *path, unsigned int mask,
+		      struct statx *stx, int *ret)
+{
+	switch (path->kind) {
+	case PATH_NODE:
+		*ret = path->slash ? -ENOTDIR :
+				     node_stat(path->device, mask, stx);
+		return true;
+	case PATH_BELOW_NODE:
+		*ret = -ENOTDIR;
+		return true;
+	case PATH_DIRECTORY:
+		*ret = directory_stat(path->directory, mask, stx);
+		return true;
+	case PATH_OUTSIDE:
+		*ret = statx(AT_FDCWD, path->text, 0, mask, stx) ? -errno : 0;
+		return true;
+	case PATH_FD:
+	case PATH_FDINFO:
+		break;
+	}
+	return false;
+}
+
+static void stat_end(struct call *call, uint64_t to, const void *from,
+		     size_t size)
+{
+	int ret = call_valid(call) ? target_write(call->tid, to, from, size) :
+				     -EFAULT;
+
+	call_return(call, ret);
+}
+
+static bool stat_answer(struct call *call, const struct path *path, uint64_t to)
+{
+	struct stat st = { 0 };
+	struct statx stx;
+	int ret;
+
+	if (!path_stat(path, STATX_BASIC_STATS, &stx, &ret))
+		return false;
+	if (ret) {
+		call_return(call, ret);
+		return true;
+	}
+	st.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	st.st_rdev = makedev(stx.stx_rdev_major, stx.stx_rdev_minor);
+	st.st_ino = stx.stx_ino;
+	st.st_mode = stx.stx_mode;
+	st.st_nlink = stx.stx_nlink;
+	st.st_uid = stx.stx_uid;
+	st.st_gid = stx.stx_gid;
+	st.st_size = (off_t)stx.stx_size;
+	st.st_blksize = (blksize_t)stx.stx_blksize;
+	st.st_blocks = (blkcnt_t)stx.stx_blocks;
+	st.st_atim.tv_sec = stx.stx_atime.tv_sec;
+	st.st_mtim.tv_sec = stx.stx_mtime.tv_sec;
+	st.st_ctim.tv_sec = stx.stx_ctime.tv_sec;
+	stat_end(call, to, &st, sizeof(st));
+	return true;
+}
+
+static bool answer_stat(struct call *call, const struct path *path)
+{
+	return stat_answer(call, path, call->args[1]);
+}
+
+static bool answer_newfstatat(struct call *call, const struct path *path)
+{
+	return stat_answer(call, path, call->args[2]);
+}
+
+static bool answer_statx(struct call *call, const struct path *path)
+{
+	struct statx stx;
+	int ret;
+
+	if (!path_stat(path, (unsigned int)call->args[3], &stx, &ret))
+		return false;
+	if (ret)
+		call_return(call, ret);
+	else
+		stat_end(call, call->args[4], &stx, sizeof(stx));
+	return true;
+}
+
+/* The rest */
+
+static bool is_node_or_near(const struct path *path)
+{
+	return path->kind == PATH_NODE || path->kind == PATH_BELOW_NODE ||
+	       path->kind == PATH_DIRECTORY;
+}
+
+/* Everybody may use the devices. */
+static uint64_t refused(const struct path *path)
+{
+	if (path->kind == PATH_DIRECTORY)
+		return W_OK;
+	return path->device->mode & 0222 ? X_OK : X_OK | W_OK;
+}
+
+static bool access_answer(struct call *call, const struct path *path,
+			  uint64_t mode)
+{
+	if (!is_node_or_near(path))
+		return false;
+	if (mode & ~(uint64_t)(R_OK | W_OK | X_OK))
+		call_return(call, -EINVAL);
+	else if (path->kind == PATH_BELOW_NODE ||
+		 (path->kind == PATH_NODE && path->slash))
+		call_return(call, -ENOTDIR);
+	else if (mode & refused(path))
+		call_return(call, -EACCES);
+	else
+		call_return(call, 0);
+	return true;
+}
+
+static bool answer_access(struct call *call, const struct path *path)
+{
+	return access_answer(call, path, call->args[1]);
+}
+
+static bool answer_faccessat(struct call *call, const struct path *path)
+{
+	return access_answer(call, path, call->args[2]);
+}
+
+static bool readlink_answer(struct call *call, const struct path *path,
+			    uint64_t to, uint64_t size)
+{
+	if (!is_node_or_near(path))
+		return path_fd_readlink(call, path, to, size);
+	call_return(call, path->kind == PATH_BELOW_NODE ? -ENOTDIR : -EINVAL);
+	return true;
+}
+
+static bool answer_readlink(struct call *call, const struct path *path)
+{
+	return readlink_answer(call, path, call->args[1], call->args[2]);
+}
+
+static bool answer_readlinkat(struct call *call, const struct path *path)
+{
+	return readlink_answer(call, path, call->args[2], call->args[3]);
+}
+
+/* Of the file system that would have them */
+static bool answer_statfs(struct call *call, const struct path *path)
+{
+	struct statfs fs;
+	const char *name;
+
+	if (path->kind == PATH_NODE)
+		name = path->device->path;
+	else if (path->kind == PATH_DIRECTORY)
+		name = path->directory->path;
+	else
+		return false;
+	if (statfs(!strncmp(name, "/dev/", 5) ? "/dev" : "/sys", &fs))
+		call_return(call, -errno);
+	else
+		stat_end(call, call->args[1], &fs, sizeof(fs));
+	return true;
+}
+
+/* They have none; ls(1) asks for "..", too. */
+static bool has_no_xattr(const struct path *path)
+{
+	return is_node_or_near(path) || path->kind == PATH_OUTSIDE;
+}
+
+static bool answer_getxattr(struct call *call, const struct path *path)
+{
+	if (has_no_xattr(path))
+		call_return(call, -ENODATA);
+	return has_no_xattr(path);
+}
+
+static bool answer_listxattr(struct call *call, const struct path *path)
+{
+	if (has_no_xattr(path))
+		call_return(call, 0);
+	return has_no_xattr(path);
+}
+
+static const struct path_call path_calls[] = {
+#ifdef SYS_open
+	{ SYS_open, "open", -1, 0, answer_open },
+	{ SYS_creat, "creat", -1, 0, answer_creat },
+	{ SYS_stat, "stat", -1, 0, answer_stat },
+	{ SYS_lstat, "lstat", -1, 0, answer_stat },
+	{ SYS_access, "access", -1, 0, answer_access },
+	{ SYS_readlink, "readlink", -1, 0, answer_readlink },
+#endif
+	{ SYS_openat, "openat", 0, 1, answer_openat },
+	{ SYS_openat2, "openat2", 0, 1, answer_openat2 },
+	{ SYS_newfstatat, "newfstatat", 0, 1, answer_newfstatat },
+	{ SYS_statx, "statx", 0, 1, answer_statx },
+	{ SYS_faccessat, "faccessat", 0, 1, answer_faccessat },
+	{ SYS_faccessat2, "faccessat2", 0, 1, answer_faccessat },
+	{ SYS_readlinkat, "readlinkat", 0, 1, answer_readlinkat },
+	{ SYS_statfs, "statfs", -1, 0, answer_statfs },
+	{ SYS_getxattr, "getxattr", -1, 0, answer_getxattr },
+	{ SYS_lgetxattr, "lgetxattr", -1, 0, answer_getxattr },
+	{ SYS_listxattr, "listxattr", -1, 0, answer_listxattr },
+	{ SYS_llistxattr, "llistxattr", -1, 0, answer_listxattr },
+};
+
+static const struct path_call *path_call_of(int nr)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(path_calls) / sizeof(path_calls[0]); i++)
+		if (path_calls[i].nr == nr)
+			return &path_calls[i];
+	return NULL;
+}
+
+bool paths_handle(struct call *call)
+{
+	const struct path_call *path_call = path_call_of(call->nr);
+	struct path path;
+	int dirfd;
+
+	if (!path_call)
+		return false;
+	call->name = path_call->name;
+	dirfd = path_call->dirfd < 0 ? AT_FDCWD :
+				       (int)call->args[path_call->dirfd];
+	return path_resolve(call, dirfd, call->args[path_call->path], &path) &&
+	       path_call->answer(call, &path);
+}
