@@ -7,8 +7,15 @@
 # Is it there? One line a need; the names are those of package() below.
 have() {
 	case $1 in
-	gcc|g++|clang|meson|valgrind|gcovr|doxygen)
+	gcc|g++|clang|meson|valgrind|gcovr|doxygen|strace|make|cpio|xz)
 		command -v "$1" >/dev/null ;;
+	qemu)
+		command -v qemu-system-x86_64 >/dev/null ;;
+	busybox)
+		have_static busybox ;;
+	kmod)
+		command -v depmod >/dev/null &&
+			command -v modprobe >/dev/null ;;
 	libc)
 		have_header stdlib.h ;;
 	ninja)
@@ -22,7 +29,7 @@ have() {
 		have_gcc_sanitizers ;;
 	libc-symbols)
 		valgrind --quiet --error-exitcode=1 true >/dev/null 2>&1 ;;
-	libbsd|cmocka|libpng)
+	libbsd|libseccomp|cmocka|libpng)
 		pkg-config --exists "$1" 2>/dev/null ;;
 	*)
 		return 1 ;;
@@ -32,6 +39,12 @@ have() {
 have_header() {
 	command -v gcc >/dev/null &&
 		echo "#include <$1>" | gcc -E -x c - >/dev/null 2>&1
+}
+
+# A program without an interpreter: the guests have no libraries.
+have_static() {
+	command -v "$1" >/dev/null &&
+		! ldd "$(command -v "$1")" >/dev/null 2>&1
 }
 
 # gcc and clang answer with the bare name when they have no such file.
@@ -65,8 +78,12 @@ package() {
 	apt:gcc-sanitizers) ;;
 	apt:libc-symbols) echo libc6-dbg ;;
 	apt:libbsd) echo libbsd-dev ;;
+	apt:libseccomp) echo libseccomp-dev ;;
 	apt:cmocka) echo libcmocka-dev ;;
 	apt:libpng) echo libpng-dev ;;
+	apt:qemu) echo qemu-system-x86 ;;
+	apt:busybox) echo busybox-static ;;
+	apt:xz) echo xz-utils ;;
 
 	dnf:g++) echo gcc-c++ ;;
 	dnf:libc) echo glibc-devel ;;
@@ -76,13 +93,16 @@ package() {
 	dnf:gcc-sanitizers) echo libasan libubsan libtsan ;;
 	dnf:libc-symbols) ;;
 	dnf:libbsd) echo libbsd-devel ;;
+	dnf:libseccomp) echo libseccomp-devel ;;
 	dnf:cmocka) echo libcmocka-devel ;;
 	dnf:libpng) echo libpng-devel ;;
+	dnf:qemu) echo qemu-system-x86 ;;
 
 	pacman:g++|pacman:gcc-sanitizers|pacman:libc-symbols) ;;
 	pacman:libc) echo glibc linux-api-headers ;;
 	pacman:pkg-config) echo pkgconf ;;
 	pacman:clang-runtime) echo compiler-rt ;;
+	pacman:qemu) echo qemu-system-x86 ;;
 
 	apk:libc) echo musl-dev linux-headers ;;
 	apk:pkg-config) echo pkgconf ;;
@@ -90,8 +110,11 @@ package() {
 	apk:gcc-sanitizers) ;;
 	apk:libc-symbols) echo musl-dbg ;;
 	apk:libbsd) echo libbsd-dev ;;
+	apk:libseccomp) echo libseccomp-dev ;;
 	apk:cmocka) echo cmocka-dev ;;
 	apk:libpng) echo libpng-dev ;;
+	apk:qemu) echo qemu-system-x86_64 ;;
+	apk:busybox) echo busybox-static ;;
 	*) echo "$2" ;;
 	esac
 }
