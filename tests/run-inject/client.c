@@ -226,8 +226,8 @@ static bool case_run(const struct client_case *one)
 int main(int argc, char **argv)
 {
 	static const struct client_case *const groups[] = {
-		map_cases, place_cases, signal_cases, thread_cases,
-		process_cases, filter_cases,
+		map_cases, place_cases, signal_cases, fault_cases,
+		thread_cases, process_cases, filter_cases,
 	};
 	unsigned int nr = 0, nr_failed = 0;
 	const struct client_case *one;

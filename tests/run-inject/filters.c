@@ -87,11 +87,29 @@ static void no_memory_to_execute_by_signal(void)
 	works(fd);
 }
 
-static void no_signals_to_threads(void)
+/* The call by which a loop says that it is over: the one with such an offset */
+static void no_end_of_a_loop(void)
 {
 	int fd = buffer();
 
-	forbid(SYS_tgkill, 2, UINT32_MAX, SECCOMP_RET_ERRNO | EPERM);
+	forbid(SYS_mmap, 5, 1, SECCOMP_RET_ERRNO | EPERM);
+	works(fd);
+}
+
+static void no_end_of_a_loop_by_signal(void)
+{
+	int fd = buffer();
+
+	forbid(SYS_mmap, 5, 1, SECCOMP_RET_TRAP);
+	works(fd);
+}
+
+/* Whom the pieces of a mapping do not concern */
+static void filters_that_ask_a_tracer(void)
+{
+	int fd = buffer();
+
+	forbid(SYS_mmap, 3, MAP_FIXED, SECCOMP_RET_TRACE | 7);
 	works(fd);
 }
 
@@ -121,7 +139,9 @@ static void no_unusual_flags_by_signal(void)
 const struct client_case filter_cases[] = {
 	{ "no_memory_to_execute", no_memory_to_execute },
 	{ "no_memory_to_execute_by_signal", no_memory_to_execute_by_signal },
-	{ "no_signals_to_threads", no_signals_to_threads },
+	{ "no_end_of_a_loop", no_end_of_a_loop },
+	{ "no_end_of_a_loop_by_signal", no_end_of_a_loop_by_signal },
+	{ "filters_that_ask_a_tracer", filters_that_ask_a_tracer },
 	{ "no_unusual_flags", no_unusual_flags },
 	{ "no_unusual_flags_by_signal", no_unusual_flags_by_signal },
 	{ NULL, NULL },

@@ -138,6 +138,14 @@ static int add_mmap(scmp_filter_ctx ctx)
 	return ret;
 }
 
+/* Without a type of mapping it is of no use, but to say that a loop ends. */
+static int add_loop_end(scmp_filter_ctx ctx)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_TRACE(INJECT_LOOP_END),
+				SCMP_SYS(mmap), 1,
+				HAS(3, MAP_TYPE | MAP_INJECTED, MAP_INJECTED));
+}
+
 static int add_range(scmp_filter_ctx ctx)
 {
 	struct scmp_arg_cmp first = IN_RANGE(0);
@@ -174,6 +182,8 @@ static int rules(scmp_filter_ctx ctx, bool paths)
 		ret = add_ioctls(ctx);
 	if (!ret)
 		ret = add_mmap(ctx);
+	if (!ret)
+		ret = add_loop_end(ctx);
 	if (!ret && paths)
 		ret = add_all(ctx, path_calls, sizeof(path_calls) / sizeof(int),
 			      0, NULL);

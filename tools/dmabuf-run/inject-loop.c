@@ -10,7 +10,6 @@
 #include "inject.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,12 +21,13 @@
  * for (; rbx != rbp; rbx += sizeof(struct inject_call))
  *	if (the call at rbx fails, with r13)
  *		break;
- * r12 = 1;
- * tgkill(getpid(), gettid(), SIGTRAP);
+ * mmap(NULL, 0, 0, MAP_INJECTED, -1, 1);
  *
- * The signal reaches the tracer alone. A breakpoint would do as well, but where
- * SIGTRAP is ignored the kernel makes its action the default one: it is for
- * programs whose own filter does not allow tgkill(2).
+ * The filter knows this last call, which is of no use otherwise, and stops it
+ * for the tracer. A signal would be mistaken for one that somebody else sends.
+ * The breakpoint is for programs whose own filter does not allow the call. It
+ * is not for all: where SIGTRAP is ignored the kernel makes its action the
+ * default one, and why a call failed is not told.
  */
 extern const char inject_loop_code[], inject_loop_code_end[];
 
@@ -48,24 +48,20 @@ __asm__(".pushsection .rodata\n"
 	"	jae	1f\n"
 	"	addq	$56, %rbx\n"
 	"	jmp	0b\n"
-	"1:	movl	$1, %r12d\n"
-	"	movl	$39, %eax\n"
-	"	syscall\n"
-	"	movq	%rax, %r14\n"
-	"	movl	$186, %eax\n"
-	"	syscall\n"
-	"	movq	%r14, %rdi\n"
-	"	movq	%rax, %rsi\n"
-	"	movl	$5, %edx\n"
-	"	movl	$234, %eax\n"
+	"1:	movl	$9, %eax\n"
+	"	xorl	%edi, %edi\n"
+	"	xorl	%esi, %esi\n"
+	"	xorl	%edx, %edx\n"
+	"	movl	$0x1800, %r10d\n"
+	"	movq	$-1, %r8\n"
+	"	movl	$1, %r9d\n"
 	"	syscall\n"
 	"	int3\n"
 	"inject_loop_code_end:\n"
 	"	.popsection\n");
 
-_Static_assert(sizeof(struct inject_call) == 56 && SYS_getpid == 39 &&
-	       SYS_gettid == 186 && SYS_tgkill == 234 && SIGTRAP == 5,
-	       "as the code has it");
+_Static_assert(sizeof(struct inject_call) == 56 && SYS_mmap == 9 &&
+	       MAP_INJECTED == 0x1800, "as the code has it");
 
 static uint64_t entry(const struct inject_loop *loop, size_t index)
 {

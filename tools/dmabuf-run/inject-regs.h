@@ -75,13 +75,7 @@ static inline void regs_enter_loop(struct thread_regs *regs, uint64_t code,
 	regs->user.rip = code;
 	regs->user.rbx = first;
 	regs->user.rbp = end;
-	regs->user.r12 = 0;
 	regs->user.orig_rax = UINT64_MAX;
-}
-
-static inline bool regs_loop_over(const struct thread_regs *regs)
-{
-	return regs->user.r12;
 }
 
 /* Which one it ended at: @end, or the one that failed with *ret_result. */

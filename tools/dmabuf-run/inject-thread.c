@@ -15,8 +15,10 @@
  * A stop signal cannot be masked, and takes effect as it would otherwise, for
  * the other threads at once, for this one when it is let go. Neither can
  * faults, in effect: the kernel would reset a masked one's handler. Such a
- * signal sent by a process meanwhile is sent again at the end. Single steps
- * would be faults: a call is followed by its stops on the way in and out.
+ * signal that a process sends meanwhile is put back into the queue that it came
+ * from, and masked from then on. Single steps would be faults: a call is
+ * followed by its stops on the way in and out, a loop of calls up to one that
+ * the filter stops for a tracer.
  */
 #include "inject.h"
 
@@ -24,14 +26,16 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/* With PTRACE_O_TRACESYSGOOD */
+/* With PTRACE_O_TRACESYSGOOD, and PTRACE_O_TRACESECCOMP */
 #define CALL_STOP (SIGTRAP | 0x80)
+#define FILTER_STOP (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)
+#define OPTIONS (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | \
+		 PTRACE_O_TRACESECCOMP)
 
 /* ns, between looks at one that is dying */
 #define NAP_MAX 10000000
@@ -83,10 +87,10 @@ static int stop_wait(const struct inject_thread *thread)
 
 int inject_thread_seize(struct inject_thread *thread, pid_t tid)
 {
-	*thread = (struct inject_thread){ .tid = tid };
+	*thread = (struct inject_thread){ .tid = tid, .masked = ~FAULTS };
 	/* With half of a mapping and strange registers there is no going on. */
 	return request(thread, PTRACE_SEIZE, 0,
-		       (void *)(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD));
+		       (void *)(uintptr_t)OPTIONS);
 }
 
 void inject_thread_interrupt(struct inject_thread *thread)
@@ -123,19 +127,11 @@ int inject_thread_stopped(struct inject_thread *thread, uint64_t nr)
 	if (ret)
 		return ret;
 	if (regs_after_call(&thread->regs, nr))
-		return mask_set(thread, ~FAULTS);
+		return mask_set(thread, thread->masked);
 	/* Something else happened to it; the answer stands. */
 	request(thread, PTRACE_DETACH, 0, NULL);
 	thread->gone = true;
 	return -EINTR;
-}
-
-static bool loop_over(struct inject_thread *thread, int signal)
-{
-	struct thread_regs regs;
-
-	return signal == SIGTRAP && !regs_get(thread, &regs) &&
-	       regs_loop_over(&regs);
 }
 
 /*
@@ -154,28 +150,26 @@ static int fault_take(struct inject_thread *thread, int *signal)
 }
 
 /* A signal's stop; as below. */
-static int signal_take(struct inject_thread *thread, bool loop, int *signal)
+static int signal_take(struct inject_thread *thread, int *signal)
 {
 	siginfo_t info;
 	int ret;
 
 	if (*signal == SIGSTOP)
 		return 1;
-	if (loop && loop_over(thread, *signal))
-		return 0;
 	ret = request(thread, PTRACE_GETSIGINFO, 0, &info);
 	if (ret)
 		return ret;
 	if (info.si_code > 0)
 		return fault_take(thread, signal);
-	thread->held |= BIT(*signal);
-	*signal = 0;
-	return 1;
+	/* What is masked by the time it is delivered, the kernel puts back. */
+	thread->masked |= BIT(*signal);
+	ret = mask_set(thread, thread->masked);
+	return ret ? ret : 1;
 }
 
 /* Is it where it was to go? 0: yes, 1: go on, with *signal, or -errno */
-static int stop_take(struct inject_thread *thread, bool loop, int status,
-		     int *signal)
+static int stop_take(struct inject_thread *thread, int status, int *signal)
 {
 	if (status < 0) {
 		thread->gone = true;
@@ -185,22 +179,36 @@ static int stop_take(struct inject_thread *thread, bool loop, int status,
 		return 0;
 	/* An event: its process is stopped, or goes on. */
 	*signal = status >> 8 ? 0 : status;
-	return *signal ? signal_take(thread, loop, signal) : 1;
+	return *signal ? signal_take(thread, signal) : 1;
 }
 
-/* To the next stop of a call, or to the end of the loop */
+/* The program's own filter has such stops, too. */
+static bool is_loop_end(struct inject_thread *thread, int status)
+{
+	unsigned long message;
+
+	return status == FILTER_STOP &&
+	       !request(thread, PTRACE_GETEVENTMSG, 0, &message) &&
+	       message == INJECT_LOOP_END;
+}
+
+/* To the next stop of a call, or through the call that ends the loop */
 static int run(struct inject_thread *thread, bool loop)
 {
 	unsigned int how = loop ? PTRACE_CONT : PTRACE_SYSCALL;
 	int signal = 0;
+	int status;
 	int ret;
 
 	thread->faulted = false;
 	do {
 		ret = request(thread, how, 0, (void *)(uintptr_t)signal);
-		if (!ret)
-			ret = stop_take(thread, loop, stop_wait(thread),
-					&signal);
+		if (ret)
+			break;
+		status = stop_wait(thread);
+		if (is_loop_end(thread, status))
+			how = PTRACE_SYSCALL;
+		ret = stop_take(thread, status, &signal);
 	} while (ret > 0);
 	return ret;
 }
@@ -254,15 +262,6 @@ int inject_thread_loop(struct inject_thread *thread, uint64_t code,
 	return 0;
 }
 
-static void held_send(const struct inject_thread *thread)
-{
-	int signal;
-
-	for (signal = 1; signal <= 64; signal++)
-		if (thread->held & BIT(signal))
-			syscall(SYS_tkill, thread->tid, signal);
-}
-
 /*
  * The first thread of a process that is our child: its end is for supervise.c,
  * which sees it although it is traced.
@@ -295,7 +294,6 @@ void inject_thread_leave(struct inject_thread *thread, long result)
 			regs_set_result(&regs, result);
 		regs_set(thread, &regs);
 		mask_set(thread, thread->mask);
-		held_send(thread);
 	}
 	/* One that is not dead after all must not stay as it is. */
 	while (ptrace(PTRACE_DETACH, thread->tid, 0, 0))

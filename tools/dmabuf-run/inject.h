@@ -49,7 +49,7 @@ struct inject_thread {
 	bool refused;			/* its last call, with SIGSYS to come */
 	struct thread_regs regs;	/* as they were */
 	uint64_t mask;			/* likewise */
-	uint64_t held;			/* signals that came meanwhile */
+	uint64_t masked;		/* meanwhile */
 };
 
 /* Start to trace it; it runs on, or waits on. 0 or -errno. */

@@ -33,6 +33,9 @@
  */
 #define MAP_INJECTED (MAP_DENYWRITE | MAP_EXECUTABLE)
 
+/* What a tracer is told by the filter where inject-loop.c has done its calls */
+#define INJECT_LOOP_END 0xdb
+
 enum devices_mode {
 	DEVICES_AUTO,
 	DEVICES_MOUNT,		/* nodes in a mount namespace */
