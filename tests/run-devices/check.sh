@@ -105,6 +105,12 @@ pty_works() {
 		fail "no pseudo-terminal: $(cat "$scratch/tty")"
 }
 
+# Whose fds nobody may look at, neither may the supervisor.
+other_processes_are_no_concern() {
+	got=$(under readlink /proc/1/fd/0 2>&1 | grep dmabuf-run) &&
+		fail "another process's link: $got"
+}
+
 where_we_are_stays() {
 	[ "$(cd /dev && under pwd)" = /dev ] || fail 'pwd in /dev'
 	[ "$(cd / && under pwd)" = / ] || fail 'pwd in /'
@@ -192,6 +198,7 @@ check_all() {
 	program nodes "$mode"
 	program readers
 	devices_stay
+	other_processes_are_no_concern
 	where_we_are_stays
 	nested_namespaces_work
 	nodes_of_the_machine_are_preferred

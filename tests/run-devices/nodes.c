@@ -222,6 +222,8 @@ static void stat_tells_of_devices(void)
 	CHECK(!stat(SYSTEM, &a) && !fstat(fd, &b));
 	CHECK(a.st_mode == b.st_mode && a.st_ino == b.st_ino &&
 	      a.st_dev == b.st_dev && a.st_rdev == b.st_rdev);
+	CHECK(a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+	      a.st_mtim.tv_nsec == b.st_mtim.tv_nsec);
 	close(fd);
 	fd = open(HEAPS, O_RDONLY);
 	CHECK(!stat(HEAPS, &a) && !fstat(fd, &b) && S_ISDIR(a.st_mode));
@@ -246,6 +248,7 @@ static void access_and_readlink_tell_of_devices(void)
 	CHECK_ERROR(access(UDMABUF "/x", F_OK), ENOTDIR);
 	CHECK(!faccessat(AT_FDCWD, UDMABUF, R_OK | W_OK, AT_EACCESS));
 	CHECK_ERROR(readlink(UDMABUF, text, sizeof(text)), EINVAL);
+	CHECK_ERROR(readlink(UDMABUF "/", text, sizeof(text)), ENOTDIR);
 	CHECK(!statfs(UDMABUF, &fs));
 }
 
@@ -287,6 +290,51 @@ static void copies_of_the_fd_are_the_heap(void)
 		_exit(is_heap(copy) ? 0 : 1);
 	CHECK(waitpid(pid, &status, 0) == pid && !status);
 	close(copy);
+}
+
+/* Where the kernel answers for a copy, the file is nobody's memory. */
+static void a_node_takes_no_data(void)
+{
+	int heap = open(SYSTEM, O_RDWR);
+	struct stat st;
+
+	CHECK(dup2(heap, 20) == 20);
+	if (trapped)
+		CHECK(write(20, "x", 1) == -1 && ftruncate(20, 4096) == -1);
+	CHECK(!fstat(20, &st) && !st.st_size && is_heap(20));
+	close(20);
+	close(heap);
+}
+
+/* As for readlink(2) the size is an int. */
+static void the_text_of_a_link_is_cut(void)
+{
+	char path[64], text[16] = "xxxxxxxx";
+	int heap = open(SYSTEM, O_RDWR);
+	int fd = allocate(heap, 4096);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	CHECK(syscall(SYS_readlinkat, AT_FDCWD, path, text, 0x100000004UL) ==
+	      4);
+	CHECK(!strcmp(text + 4, "xxxx"));
+	close(fd);
+	close(heap);
+}
+
+/* The way there leads through a folder of ours, and then far away. */
+static void a_detour_may_be_long(void)
+{
+	char name[200], path[256], detour[300];
+	struct stat a, b;
+
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	snprintf(path, sizeof(path), "/tmp/%d%s", getpid(), name);
+	snprintf(detour, sizeof(detour), HEAPS "/../..%s", path);
+	CHECK(!mkdir(path, 0755) && !stat(path, &a));
+	CHECK(!stat(detour, &b) && a.st_ino == b.st_ino &&
+	      a.st_dev == b.st_dev);
+	rmdir(path);
 }
 
 static void null_stays_what_it_is(void)
@@ -357,6 +405,9 @@ int main(int argc, char **argv)
 	access_and_readlink_tell_of_devices();
 	directories_list_the_nodes();
 	copies_of_the_fd_are_the_heap();
+	a_node_takes_no_data();
+	the_text_of_a_link_is_cut();
+	a_detour_may_be_long();
 	null_stays_what_it_is();
 	links_and_fdinfo_tell_of_the_buffer();
 	bad_pointers_are_the_kernels_business();

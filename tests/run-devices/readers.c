@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <linux/dma-heap.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -17,7 +18,12 @@
 
 #define READERS 6
 #define ROUNDS 40
-#define BUFINFO "/sys/kernel/debug/dma_buf/bufinfo"
+#define MEDDLERS 4
+#define DIRECTORY "/sys/kernel/debug/dma_buf"
+#define BUFINFO DIRECTORY "/bufinfo"
+
+/* The file that is going to take its place */
+#define NEXT DIRECTORY "/.bufinfo"
 
 static int allocate(int heap)
 {
@@ -76,14 +82,33 @@ static int reader(void)
 	return 0;
 }
 
+/* Opens what is not to be opened by anybody, until it is killed. */
+static _Noreturn void meddler(void)
+{
+	for (;;)
+		close(open(NEXT, O_RDONLY));
+}
+
 int main(void)
 {
+	pid_t pids[READERS], meddling[MEDDLERS];
 	int status, i;
 
-	for (i = 0; i < READERS; i++)
-		if (!fork())
+	for (i = 0; i < MEDDLERS; i++) {
+		meddling[i] = fork();
+		if (!meddling[i])
+			meddler();
+	}
+	for (i = 0; i < READERS; i++) {
+		pids[i] = fork();
+		if (!pids[i])
 			exit(reader());
+	}
 	for (i = 0; i < READERS; i++)
-		CHECK(wait(&status) > 0 && !status);
+		CHECK(waitpid(pids[i], &status, 0) == pids[i] && !status);
+	for (i = 0; i < MEDDLERS; i++) {
+		kill(meddling[i], SIGKILL);
+		CHECK(waitpid(meddling[i], &status, 0) == meddling[i]);
+	}
 	return failures ? 1 : 0;
 }

@@ -49,11 +49,21 @@ heaps_are() {
 	bad=$((bad + 1))
 }
 
+# is_hidden PATH: it is neither there nor to be opened
+is_hidden() {
+	got=$("$run" "$mode" sh -c 'test -e "$0" || cat "$0"' "$1" 2>&1) ||
+		return
+	echo "FAIL $mode $1 is there: $got"
+	bad=$((bad + 1))
+}
+
 machine_make || exit 77
 is /dev/dma_heap/system 'character special file'
 is /dev/udmabuf 'character special file'
 is /sys/kernel/debug/sync/sw_sync 'regular empty file'
 heaps_are 'contiguous system '
+is_hidden /dev/dma_heap/other
+is_hidden /dev/dma_heap/none
 is /dev/dma_heap/system 'regular file' --prefer-real
 is /dev/dma_heap/other 'regular file' --prefer-real
 is /dev/dma_heap/contiguous 'character special file' --prefer-real

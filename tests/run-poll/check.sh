@@ -29,6 +29,12 @@ for name in $("$program"); do
 		case_of "$name" $user "$run" --poll "$program"
 done
 
+# What is read about a thread may be long.
+if [ "$(id -u)" -eq 0 ]; then
+	groups=$(seq -s , 3000000000 3000000999)
+	case_of interrupted setpriv --groups "$groups" "$run" --poll "$program"
+fi
+
 # Sets of epoll need no option.
 for name in epolls epoll-changes epoll-wrong epoll-shared; do
 	case_of "$name" "$run" "$program"

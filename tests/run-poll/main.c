@@ -25,6 +25,7 @@ static const struct {
 	{ "masked", case_masked },
 	{ "masked-select", case_masked_select },
 	{ "stopped", case_stopped },
+	{ "stopped-threads", case_stopped_threads },
 	{ "signalfd", case_signalfd },
 	{ "processes", case_processes },
 	{ "killed", case_killed },

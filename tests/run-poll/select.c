@@ -2,6 +2,7 @@
 /* select.c - select(2) and pselect(2) of buffers with fences */
 #include "waiting.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/select.h>
@@ -166,6 +167,7 @@ void case_select_wrong(void)
 	struct pending pending = pending_new(DMA_BUF_SYNC_WRITE);
 	fd_set in = set_of(pending.buffer);
 	struct timeval wrong = { 0, -1 };
+	struct timeval endless = { INT64_MAX, 1000000 };
 	struct timespec too_much = { 0, 1000000000 };
 	struct timeval now = { 0, 0 };
 	int nr = pending.buffer + 1;
@@ -173,6 +175,8 @@ void case_select_wrong(void)
 
 	CHECK(old_select(-1, &in, NULL, NULL, NULL) == -1 && errno == EINVAL);
 	CHECK(old_select(nr, &in, NULL, NULL, &wrong) == -1 && errno == EINVAL);
+	CHECK(old_select(nr, &in, NULL, NULL, &endless) == -1 &&
+	      errno == EINVAL);
 	CHECK(old_select(nr, (fd_set *)8, NULL, NULL, &now) == -1 &&
 	      errno == EFAULT);
 	CHECK(old_select(nr, &in, NULL, NULL, (struct timeval *)8) == -1 &&

@@ -142,11 +142,76 @@ static void handlers_run_in_between(void)
 	pending_close(&pending);
 }
 
+/* What the program asks for after that is for nobody else to change. */
+static void sets_are_the_programs_again(void)
+{
+	struct pending pending = pending_new(DMA_BUF_SYNC_WRITE);
+	struct pollfd pollfd = { pending.buffer, POLLIN, 0 };
+	struct timespec late = { 1000, 0 };
+	sigset_t old = block(SIGUSR1);
+	int i;
+
+	handle(SIGUSR1, 0);
+	for (i = 0; i < 20; i++) {
+		pollfd.events = POLLIN;
+		CHECK(!raise(SIGUSR1));
+		CHECK(ppoll(&pollfd, 1, &late, &old) == -1 && errno == EINTR);
+		pollfd.events = 0;
+		/* Whatever was to be put back is put back by now. */
+		CHECK(!poll(NULL, 0, 0));
+		CHECK(!pollfd.events);
+	}
+	CHECK(!pthread_sigmask(SIG_SETMASK, &old, NULL));
+	pending_close(&pending);
+}
+
 /* The mask of the call alone lets the signal through. */
 void case_masked(void)
 {
 	what_nobody_handles_is_no_reason();
 	handlers_run_in_between();
+	sets_are_the_programs_again();
+}
+
+static void select_interrupted(fd_set *in, const struct pending *pending,
+			       const sigset_t *mask)
+{
+	struct timespec late = { 1000, 0 };
+
+	FD_ZERO(in);
+	FD_SET(pending->buffer, in);
+	CHECK(!raise(SIGUSR1));
+	CHECK(pselect(pending->buffer + 1, in, NULL, NULL, &late, mask) == -1 &&
+	      errno == EINTR);
+}
+
+static bool is_set_of(const fd_set *set, int a, int b)
+{
+	fd_set wanted;
+
+	FD_ZERO(&wanted);
+	FD_SET(a, &wanted);
+	FD_SET(b, &wanted);
+	return !memcmp(set, &wanted, sizeof(wanted));
+}
+
+/* Whatever was to be put back is put back when the next poll(2) ends. */
+static void select_sets_are_the_programs_again(const struct pending *pending,
+					       const sigset_t *mask)
+{
+	fd_set in;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		select_interrupted(&in, pending, mask);
+		FD_ZERO(&in);
+		CHECK(!poll(NULL, 0, 0));
+		CHECK(!FD_ISSET(pending->buffer, &in));
+		select_interrupted(&in, pending, mask);
+		FD_SET(0, &in);
+		CHECK(!poll(NULL, 0, 0));
+		CHECK(is_set_of(&in, pending->buffer, 0));
+	}
 }
 
 void case_masked_select(void)
@@ -157,21 +222,53 @@ void case_masked_select(void)
 	fd_set in;
 
 	handle(SIGUSR1, 0);
-	FD_ZERO(&in);
-	FD_SET(pending.buffer, &in);
-	CHECK(!raise(SIGUSR1));
-	CHECK(pselect(pending.buffer + 1, &in, NULL, NULL, &late, &old) == -1 &&
-	      errno == EINTR);
+	select_interrupted(&in, &pending, &old);
 	CHECK(handled == 1);
+	select_sets_are_the_programs_again(&pending, &old);
 	pending_step(&pending);
+	FD_ZERO(&in);
 	FD_SET(pending.buffer, &in);
 	CHECK(pselect(pending.buffer + 1, &in, NULL, NULL, &late, &old) == 1);
 	CHECK(FD_ISSET(pending.buffer, &in));
 	pending_close(&pending);
 }
 
+static void wait_in_poll(int buffer)
+{
+	_exit(poll_for(buffer, POLLIN, -1) != POLLIN);
+}
+
+/* A mask of all signals lets this one through nevertheless. */
+static void wait_with_mask(int buffer)
+{
+	struct pollfd pollfd = { buffer, POLLIN, 0 };
+	sigset_t all;
+
+	sigfillset(&all);
+	_exit(ppoll(&pollfd, 1, NULL, &all) != 1);
+}
+
+/* To be stopped is for the first thread; the other has to stop with it. */
+static void wait_in_thread(int buffer)
+{
+	struct waiter waiter;
+
+	waiter_start(&waiter, waiter_poll, buffer, POLLIN, SYS_poll);
+	waiter_end(&waiter);
+	_exit(waiter.result != POLLIN);
+}
+
+/* Until a thread of it, whichever, is stopped in system call @nr */
+static void wait_for_thread(pid_t pid, long nr)
+{
+	const struct timespec pause = { 0, 1000000 };
+
+	while (!has_thread_in(pid, nr))
+		nanosleep(&pause, NULL);
+}
+
 /* A process that is stopped, and goes on, still waits. */
-void case_stopped(void)
+static void stopped_while(void (*wait)(int buffer), long nr)
 {
 	struct pending pending = pending_new(DMA_BUF_SYNC_WRITE);
 	pid_t pid = fork();
@@ -179,16 +276,27 @@ void case_stopped(void)
 
 	CHECK(pid >= 0);
 	if (!pid)
-		_exit(poll_for(pending.buffer, POLLIN, -1) != POLLIN);
-	wait_for_call(pid, pid, SYS_poll);
+		wait(pending.buffer);
+	wait_for_thread(pid, nr);
 	CHECK(!kill(pid, SIGSTOP));
 	CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
 	CHECK(!kill(pid, SIGCONT));
-	wait_for_call(pid, pid, SYS_poll);
+	wait_for_thread(pid, nr);
 	pending_step(&pending);
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(WIFEXITED(status) && !WEXITSTATUS(status));
 	pending_close(&pending);
+}
+
+void case_stopped(void)
+{
+	stopped_while(wait_in_poll, SYS_poll);
+	stopped_while(wait_with_mask, SYS_ppoll);
+}
+
+void case_stopped_threads(void)
+{
+	stopped_while(wait_in_thread, SYS_poll);
 }
 
 static void poll_with_signalfd(struct waiter *waiter)

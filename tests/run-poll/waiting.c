@@ -2,8 +2,10 @@
 /* waiting.c - buffers with fences, and threads that wait for them */
 #include "waiting.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,6 +66,23 @@ static long call_of(pid_t pid, pid_t tid)
 		nr = -1;
 	fclose(file);
 	return nr;
+}
+
+bool has_thread_in(pid_t pid, long nr)
+{
+	struct dirent *entry;
+	bool found = false;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	CHECK(dir);
+	while (!found && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			found = call_of(pid, atoi(entry->d_name)) == nr;
+	closedir(dir);
+	return found;
 }
 
 void wait_for_call(pid_t pid, pid_t tid, long nr)

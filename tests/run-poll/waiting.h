@@ -46,6 +46,9 @@ void waiter_poll(struct waiter *waiter);
 /* Until that process or thread is stopped in system call @nr */
 void wait_for_call(pid_t pid, pid_t tid, long nr);
 
+/* Is one of the process's threads stopped in it? */
+bool has_thread_in(pid_t pid, long nr);
+
 /* The cases, by name */
 void case_polls(void);
 void case_poll_others(void);
@@ -63,6 +66,7 @@ void case_interrupted(void);
 void case_masked(void);
 void case_masked_select(void);
 void case_stopped(void);
+void case_stopped_threads(void);
 void case_signalfd(void);
 void case_processes(void);
 void case_killed(void);

@@ -40,21 +40,13 @@ static int lease(int file, int type)
 	return fcntl(file, F_SETLEASE, type) ? -errno : 0;
 }
 
-static int file_create(int dir, const char *name)
-{
-	int file;
-
-	file = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	return file < 0 ? -errno : file;
-}
-
 int bufinfo_create(int dir)
 {
 	int file, ret;
 
-	file = file_create(dir, NAME);
+	file = openat(dir, NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 	if (file < 0)
-		return file;
+		return -errno;
 	/* Until the supervisor takes over: ignored, where SIGIO would kill. */
 	if (fchmod(file, 0444) || fcntl(file, F_SETSIG, SIGURG)) {
 		ret = -errno;
@@ -77,22 +69,37 @@ static int listen_to(int file)
 	return 0;
 }
 
-/* The file for the next open(2), or -errno. */
+/* Put @file in the place of the one before. */
+static int replace(int dir, int file)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	unlinkat(dir, NEXT_NAME, 0);
+	if (linkat(AT_FDCWD, path, dir, NEXT_NAME, AT_SYMLINK_FOLLOW) ||
+	    renameat(dir, NEXT_NAME, dir, NAME))
+		return -errno;
+	return 0;
+}
+
+/*
+ * The file for the next open(2), or -errno. It has no name before the lease,
+ * as there would be none if somebody opened it.
+ */
 static int next_file(const struct bufinfo *bufinfo)
 {
 	int file, ret;
 
-	unlinkat(bufinfo->dir, NEXT_NAME, 0);
-	file = file_create(bufinfo->dir, NEXT_NAME);
+	file = openat(bufinfo->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0444);
 	if (file < 0)
-		return file;
+		return -errno;
 	ret = fchmod(file, 0444) ? -errno : 0;
 	if (!ret)
 		ret = listen_to(file);
 	if (!ret)
 		ret = lease(file, F_WRLCK);
-	if (!ret && renameat(bufinfo->dir, NEXT_NAME, bufinfo->dir, NAME))
-		ret = -errno;
+	if (!ret)
+		ret = replace(bufinfo->dir, file);
 	if (!ret)
 		return file;
 	close(file);

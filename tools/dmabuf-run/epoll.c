@@ -73,8 +73,8 @@ static int buffer_ctl(struct call *call, struct file *file, int set,
 	return ret;
 }
 
-/* False: the set cannot be had, and the kernel answers as for a memfd. */
-static bool answer(struct call *call, struct file *file,
+/* Where the set cannot be had, the kernel answers as for a memfd. */
+static void answer(struct call *call, struct file *file,
 		   struct epoll_event *event)
 {
 	int set = target_fd_get(call->tid, (int)call->args[0]);
@@ -84,7 +84,7 @@ static bool answer(struct call *call, struct file *file,
 		log_line("%d: epoll_ctl: its epoll set cannot be had (%s), so "
 			 "there is no buffer in it", call->tid,
 			 strerrordesc_np(-set));
-		return false;
+		return;
 	}
 	/* A timeline cannot be polled. */
 	if (set >= 0 && file->kind == FILE_TIMELINE)
@@ -94,7 +94,6 @@ static bool answer(struct call *call, struct file *file,
 	if (set >= 0)
 		close(set);
 	call_return(call, ret);
-	return true;
 }
 
 void epoll_handle(struct call *call)

@@ -95,7 +95,7 @@ bool directory_has_name(const char *name)
 	return false;
 }
 
-bool directory_above(const char *path)
+struct directory *directory_above(const char *path)
 {
 	struct directory *directory;
 
@@ -104,9 +104,9 @@ bool directory_above(const char *path)
 
 		if (!strncmp(directory->path, path, length) &&
 		    path[length] == '/')
-			return true;
+			break;
 	}
-	return false;
+	return directory;
 }
 
 /* The temporary directory */
@@ -246,6 +246,14 @@ static int entries_make(void)
 	return 0;
 }
 
+static void root_forget(void)
+{
+	root[0] = '\0';
+	if (root_fd >= 0)
+		close(root_fd);
+	root_fd = -1;
+}
+
 static int root_make(void)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -265,7 +273,7 @@ static int root_make(void)
 		ret = entries_make();
 	if (ret) {
 		tree_remove(path);
-		root[0] = '\0';
+		root_forget();
 	}
 	return ret;
 }
@@ -300,12 +308,9 @@ void directories_fini(void)
 
 	if (root[0])
 		tree_remove(root);
-	root[0] = '\0';
+	root_forget();
 	while ((directory = TAILQ_FIRST(&directories))) {
 		TAILQ_REMOVE(&directories, directory, link);
 		free(directory);
 	}
-	if (root_fd >= 0)
-		close(root_fd);
-	root_fd = -1;
 }

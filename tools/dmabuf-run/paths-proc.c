@@ -15,12 +15,23 @@
 #include <unistd.h>
 #include <bsd/string.h>
 
+/* Whose fds we may not look at is not one of the program's processes. */
+static bool may_look(const struct path *path)
+{
+	char name[TARGET_PATH_MAX], byte;
+
+	target_fd_path(name, path->tid, path->fd);
+	return readlink(name, &byte, 1) > 0;
+}
+
 /* The file that the path is about; false: the kernel's business. */
 static bool file_of_path(const struct call *call, const struct path *path,
 			 struct file *ret_file)
 {
 	struct call owner = *call;
 
+	if (path->tid != call->tid && !may_look(path))
+		return false;
 	owner.tid = path->tid;
 	if (file_of(&owner, path->fd, ret_file))
 		return false;
@@ -57,23 +68,21 @@ static void link_text(const struct file *file, char *text, size_t size)
 }
 
 bool path_fd_readlink(struct call *call, const struct path *path, uint64_t to,
-		      uint64_t size)
+		      size_t size)
 {
 	char text[PATH_MAX];
 	struct file file;
 	size_t length;
 	int ret;
 
-	if (path->kind != PATH_FD || (int)size <= 0 ||
-	    !file_of_path(call, path, &file))
+	if (path->kind != PATH_FD || !file_of_path(call, path, &file))
 		return false;
 	link_text(&file, text, sizeof(text));
 	file_put(&file);
 	length = strlen(text);
 	if (length > size)
 		length = size;
-	ret = call_valid(call) ? target_write(call->tid, to, text, length) :
-				 -EFAULT;
+	ret = call_write(call, to, text, length);
 	call_return(call, ret ? ret : (long)length);
 	return true;
 }
@@ -84,6 +93,7 @@ static void generic_lines(const struct path *path, const struct file *file,
 {
 	static const char *const keys[] = { "pos:", "mnt_id:", "ino:" };
 	char name[TARGET_PATH_MAX], line[256];
+	int flags = file_flags(path->tid, path->fd, file);
 	FILE *from;
 	size_t i;
 
@@ -92,10 +102,8 @@ static void generic_lines(const struct path *path, const struct file *file,
 	if (!from)
 		return;
 	while (fgets(line, sizeof(line), from)) {
-		if (!strncmp(line, "flags:", strlen("flags:")))
-			fprintf(to, "flags:\t0%o\n",
-				(unsigned int)file_flags(path->tid, path->fd,
-							 file));
+		if (!strncmp(line, "flags:", strlen("flags:")) && flags >= 0)
+			fprintf(to, "flags:\t0%o\n", (unsigned int)flags);
 		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 			if (!strncmp(line, keys[i], strlen(keys[i])))
 				fputs(line, to);

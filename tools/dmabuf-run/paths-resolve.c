@@ -162,28 +162,38 @@ static bool is_directory(const char *text, struct path *ret_path)
 	return ret_path->directory;
 }
 
-static bool is_outside(const char *text, struct path *ret_path)
+/* Of a directory that the machine has too, the kernel knows what is in it. */
+static bool is_missing(const char *text, struct path *ret_path)
+{
+	const struct directory *directory = directory_above(text);
+
+	ret_path->kind = PATH_MISSING;
+	return directory && !directory->merged;
+}
+
+static bool is_outside(struct path *ret_path)
 {
 	ret_path->kind = PATH_OUTSIDE;
-	strlcpy(ret_path->text, text[0] ? text : "/", sizeof(ret_path->text));
+	if (!ret_path->text[0])
+		strlcpy(ret_path->text, "/", sizeof(ret_path->text));
 	return true;
 }
 
 bool path_resolve(const struct call *call, int dirfd, uint64_t address,
 		  struct path *ret_path)
 {
-	char text[PATH_MAX];
+	char *text = ret_path->text;
 	bool above;
 
-	if (target_read_string(call->tid, text, address, sizeof(text)))
+	if (target_read_string(call->tid, text, address, PATH_MAX))
 		return false;
 	if (text[0] != '/' && (!ends_well(text) ||
 			       !make_absolute(call, dirfd, text)))
 		return false;
 	directory_translate(text);
 	above = directory_above(text);
-	*ret_path = (struct path){ .slash = shorten(text) };
+	ret_path->slash = shorten(text);
 	return is_node(text, ret_path) || is_directory(text, ret_path) ||
-	       is_proc(call, text, ret_path) ||
-	       (above && is_outside(text, ret_path));
+	       is_missing(text, ret_path) || is_proc(call, text, ret_path) ||
+	       (above && is_outside(ret_path));
 }

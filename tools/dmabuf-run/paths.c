@@ -142,6 +142,9 @@ static bool path_open(struct call *call, const struct path *path, int flags)
 	case PATH_DIRECTORY:
 		directory_opened(call, path, flags);
 		return true;
+	case PATH_MISSING:
+		call_return(call, -ENOENT);
+		return true;
 	case PATH_OUTSIDE:
 		return false;
 	case PATH_FD:
@@ -209,17 +212,26 @@ static int directory_stat(struct directory *directory, unsigned int mask,
 	return ret;
 }
 
+/* What every call says to a path that leads to nothing; 0: it does. */
+static int nowhere(const struct path *path)
+{
+	if (path->kind == PATH_MISSING)
+		return -ENOENT;
+	return path->kind == PATH_BELOW_NODE ||
+	       (path->kind == PATH_NODE && path->slash) ? -ENOTDIR : 0;
+}
+
 /* False: the kernel's business; true with *ret: 0 or -errno. */
 static bool path_stat(const struct path *path, unsigned int mask,
 		      struct statx *stx, int *ret)
 {
 	switch (path->kind) {
 	case PATH_NODE:
-		*ret = path->slash ? -ENOTDIR :
-				     node_stat(path->device, mask, stx);
-		return true;
 	case PATH_BELOW_NODE:
-		*ret = -ENOTDIR;
+	case PATH_MISSING:
+		*ret = nowhere(path);
+		if (!*ret)
+			*ret = node_stat(path->device, mask, stx);
 		return true;
 	case PATH_DIRECTORY:
 		*ret = directory_stat(path->directory, mask, stx);
@@ -234,13 +246,9 @@ static bool path_stat(const struct path *path, unsigned int mask,
 	return false;
 }
 
-static void stat_end(struct call *call, uint64_t to, const void *from,
-		     size_t size)
+static struct timespec time_of(const struct statx_timestamp *time)
 {
-	int ret = call_valid(call) ? target_write(call->tid, to, from, size) :
-				     -EFAULT;
-
-	call_return(call, ret);
+	return (struct timespec){ time->tv_sec, time->tv_nsec };
 }
 
 static bool stat_answer(struct call *call, const struct path *path, uint64_t to)
@@ -265,10 +273,10 @@ static bool stat_answer(struct call *call, const struct path *path, uint64_t to)
 	st.st_size = (off_t)stx.stx_size;
 	st.st_blksize = (blksize_t)stx.stx_blksize;
 	st.st_blocks = (blkcnt_t)stx.stx_blocks;
-	st.st_atim.tv_sec = stx.stx_atime.tv_sec;
-	st.st_mtim.tv_sec = stx.stx_mtime.tv_sec;
-	st.st_ctim.tv_sec = stx.stx_ctime.tv_sec;
-	stat_end(call, to, &st, sizeof(st));
+	st.st_atim = time_of(&stx.stx_atime);
+	st.st_mtim = time_of(&stx.stx_mtime);
+	st.st_ctim = time_of(&stx.stx_ctime);
+	call_return(call, call_write(call, to, &st, sizeof(st)));
 	return true;
 }
 
@@ -292,7 +300,8 @@ static bool answer_statx(struct call *call, const struct path *path)
 	if (ret)
 		call_return(call, ret);
 	else
-		stat_end(call, call->args[4], &stx, sizeof(stx));
+		call_return(call, call_write(call, call->args[4], &stx,
+					     sizeof(stx)));
 	return true;
 }
 
@@ -301,11 +310,11 @@ static bool answer_statx(struct call *call, const struct path *path)
 static bool is_node_or_near(const struct path *path)
 {
 	return path->kind == PATH_NODE || path->kind == PATH_BELOW_NODE ||
-	       path->kind == PATH_DIRECTORY;
+	       path->kind == PATH_DIRECTORY || path->kind == PATH_MISSING;
 }
 
 /* Everybody may use the devices. */
-static uint64_t refused(const struct path *path)
+static unsigned int refused(const struct path *path)
 {
 	if (path->kind == PATH_DIRECTORY)
 		return W_OK;
@@ -313,15 +322,14 @@ static uint64_t refused(const struct path *path)
 }
 
 static bool access_answer(struct call *call, const struct path *path,
-			  uint64_t mode)
+			  unsigned int mode)
 {
 	if (!is_node_or_near(path))
 		return false;
-	if (mode & ~(uint64_t)(R_OK | W_OK | X_OK))
+	if (mode & ~(unsigned int)(R_OK | W_OK | X_OK))
 		call_return(call, -EINVAL);
-	else if (path->kind == PATH_BELOW_NODE ||
-		 (path->kind == PATH_NODE && path->slash))
-		call_return(call, -ENOTDIR);
+	else if (nowhere(path))
+		call_return(call, nowhere(path));
 	else if (mode & refused(path))
 		call_return(call, -EACCES);
 	else
@@ -331,31 +339,33 @@ static bool access_answer(struct call *call, const struct path *path,
 
 static bool answer_access(struct call *call, const struct path *path)
 {
-	return access_answer(call, path, call->args[1]);
+	return access_answer(call, path, (unsigned int)call->args[1]);
 }
 
 static bool answer_faccessat(struct call *call, const struct path *path)
 {
-	return access_answer(call, path, call->args[2]);
+	return access_answer(call, path, (unsigned int)call->args[2]);
 }
 
 static bool readlink_answer(struct call *call, const struct path *path,
-			    uint64_t to, uint64_t size)
+			    uint64_t to, int size)
 {
+	if (size <= 0)
+		return false;
 	if (!is_node_or_near(path))
-		return path_fd_readlink(call, path, to, size);
-	call_return(call, path->kind == PATH_BELOW_NODE ? -ENOTDIR : -EINVAL);
+		return path_fd_readlink(call, path, to, (size_t)size);
+	call_return(call, nowhere(path) ? nowhere(path) : -EINVAL);
 	return true;
 }
 
 static bool answer_readlink(struct call *call, const struct path *path)
 {
-	return readlink_answer(call, path, call->args[1], call->args[2]);
+	return readlink_answer(call, path, call->args[1], (int)call->args[2]);
 }
 
 static bool answer_readlinkat(struct call *call, const struct path *path)
 {
-	return readlink_answer(call, path, call->args[2], call->args[3]);
+	return readlink_answer(call, path, call->args[2], (int)call->args[3]);
 }
 
 /* Of the file system that would have them */
@@ -364,37 +374,36 @@ static bool answer_statfs(struct call *call, const struct path *path)
 	struct statfs fs;
 	const char *name;
 
-	if (path->kind == PATH_NODE)
-		name = path->device->path;
-	else if (path->kind == PATH_DIRECTORY)
-		name = path->directory->path;
-	else
+	if (!is_node_or_near(path))
 		return false;
-	if (statfs(!strncmp(name, "/dev/", 5) ? "/dev" : "/sys", &fs))
+	name = path->text;
+	if (nowhere(path))
+		call_return(call, nowhere(path));
+	else if (statfs(!strncmp(name, "/dev/", 5) ? "/dev" : "/sys", &fs))
 		call_return(call, -errno);
 	else
-		stat_end(call, call->args[1], &fs, sizeof(fs));
+		call_return(call, call_write(call, call->args[1], &fs,
+					     sizeof(fs)));
 	return true;
 }
 
 /* They have none; ls(1) asks for "..", too. */
-static bool has_no_xattr(const struct path *path)
+static bool xattr_answer(struct call *call, const struct path *path, int none)
 {
-	return is_node_or_near(path) || path->kind == PATH_OUTSIDE;
+	if (!is_node_or_near(path) && path->kind != PATH_OUTSIDE)
+		return false;
+	call_return(call, nowhere(path) ? nowhere(path) : none);
+	return true;
 }
 
 static bool answer_getxattr(struct call *call, const struct path *path)
 {
-	if (has_no_xattr(path))
-		call_return(call, -ENODATA);
-	return has_no_xattr(path);
+	return xattr_answer(call, path, -ENODATA);
 }
 
 static bool answer_listxattr(struct call *call, const struct path *path)
 {
-	if (has_no_xattr(path))
-		call_return(call, 0);
-	return has_no_xattr(path);
+	return xattr_answer(call, path, 0);
 }
 
 static const struct path_call path_calls[] = {

@@ -22,6 +22,7 @@ enum path_kind {
 	PATH_NODE,
 	PATH_BELOW_NODE,	/* "/dev/udmabuf/x" */
 	PATH_DIRECTORY,
+	PATH_MISSING,		/* "/dev/dma_heap/x" */
 	PATH_OUTSIDE,		/* "/dev/dma_heap/..": only the way is ours */
 	PATH_FD,		/* "/proc/self/fd/7" */
 	PATH_FDINFO,
@@ -32,10 +33,10 @@ struct path {
 	enum path_kind kind;
 	struct device_node *device;	/* PATH_NODE */
 	struct directory *directory;	/* PATH_DIRECTORY */
-	char text[NODE_PATH_MAX];	/* PATH_OUTSIDE: the shortest form */
 	pid_t tid;			/* PATH_FD, PATH_FDINFO: whose */
 	int fd;
 	bool slash;			/* it ends so: a directory is meant */
+	char text[PATH_MAX];		/* the shortest form */
 };
 
 /* The path at @address in the program, relative to @dirfd; false: not ours. */
@@ -52,15 +53,15 @@ int text_end(FILE *text);
 /* paths-proc.c: PATH_FD and PATH_FDINFO. False: the kernel's business. */
 bool path_fd_open(struct call *call, const struct path *path, int flags);
 bool path_fd_readlink(struct call *call, const struct path *path, uint64_t to,
-		      uint64_t size);
+		      size_t size);
 
 /* paths-directory.c */
 
 /* The directory of a path in its shortest form; NULL. */
 struct directory *directory_of_path(const char *path);
 
-/* Does an absolute path lead through one? */
-bool directory_above(const char *path);
+/* One that an absolute path leads through; NULL. */
+struct directory *directory_above(const char *path);
 
 /* Is the last part of a path the name of one? */
 bool directory_has_name(const char *name);

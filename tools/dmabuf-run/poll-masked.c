@@ -4,10 +4,13 @@
  *
  * A handler for them can run only if the kernel itself puts the mask in place,
  * so the call has to be the kernel's. But to the kernel buffers are ready, and
- * then it takes no signal. So their events in the program's memory are blanked
- * before, and put back when the signal was taken, or the thread makes the next
- * such call. As the signal is there already, the kernel does not wait
- * meanwhile.
+ * then it takes no signal. So their events in the program's memory are changed
+ * before to what a memfd never has, and put back when the signal was taken, or
+ * the thread makes the next such call. As the signal is there already, the
+ * kernel does not wait meanwhile.
+ *
+ * By then the program may have the memory for something else. So it is only
+ * written to where it still is what no program would write there.
  */
 #include "poll-masked.h"
 
@@ -25,6 +28,14 @@
 #define LOOK_NS 100000
 #define LOOKS 10000
 
+/* To be polled for: a memfd has none of it, and nobody would ask for it. */
+#define NEVER (POLLMSG | POLLRDBAND | POLLWRBAND)
+
+/* In the last word of a set, past the bits that count */
+#define MARK 0xa5a5a5a5a5a5a5a5UL
+
+#define WORD_BITS (8 * sizeof(unsigned long))
+
 /* A number in the program's memory; both are zero-extended. */
 struct patch {
 	uint64_t addr;
@@ -37,6 +48,8 @@ struct masked {
 	pid_t tid;
 	int mem;		/* of the process as it was then */
 	bool ended;
+	bool is_select;
+	bool is_marked;		/* its sets have a MARK */
 	unsigned int nr;
 	struct patch *patches;
 };
@@ -60,7 +73,7 @@ static void poll_patches(const struct poll_set *set, struct masked *masked)
 		patch->addr = set->addr[0] + i * sizeof(struct pollfd) +
 			      offsetof(struct pollfd, events);
 		patch->whole = (unsigned short)entry->events;
-		patch->blank = 0;
+		patch->blank = NEVER;
 		patch->size = sizeof(short);
 		masked->nr++;
 	}
@@ -82,25 +95,54 @@ static struct patch *word_patch(const struct call *call, struct masked *masked,
 	return patch;
 }
 
+/* So it is seen that the set is still the same one. */
+static void set_mark(const struct call *call, const struct poll_set *set,
+		     struct masked *masked, uint64_t addr)
+{
+	unsigned long past = ~0UL << set->nr_bits % WORD_BITS;
+	struct patch *patch;
+
+	if (!(set->nr_bits % WORD_BITS))
+		return;
+	patch = word_patch(call, masked,
+			   addr + set->set_size - sizeof(unsigned long));
+	if (!patch)
+		return;
+	patch->blank = (patch->blank & ~past) | (MARK & past);
+	masked->is_marked = true;
+}
+
+static void set_patches(const struct call *call, const struct poll_set *set,
+			struct masked *masked, uint64_t addr)
+{
+	bool changed = false;
+	unsigned int i;
+
+	for (i = 0; i < set->nr; i++) {
+		unsigned int fd = (unsigned int)set->entries[i].fd;
+		struct patch *patch;
+
+		if (!set->entries[i].is_buffer)
+			continue;
+		patch = word_patch(call, masked, addr + fd / WORD_BITS *
+							sizeof(unsigned long));
+		if (!patch)
+			continue;
+		patch->blank &= ~(1UL << fd % WORD_BITS);
+		changed |= patch->blank != patch->whole;
+	}
+	if (changed)
+		set_mark(call, set, masked, addr);
+}
+
 static void select_patches(const struct call *call, const struct poll_set *set,
 			   struct masked *masked)
 {
-	const unsigned int bits = 8 * sizeof(unsigned long);
-	struct patch *patch;
-	unsigned int i, fd;
 	int which;
 
-	for (which = 0; which < 3; which++) {
-		for (i = 0; set->addr[which] && i < set->nr; i++) {
-			fd = (unsigned int)set->entries[i].fd;
-			if (!set->entries[i].is_buffer)
-				continue;
-			patch = word_patch(call, masked, set->addr[which] +
-					   fd / bits * sizeof(unsigned long));
-			if (patch)
-				patch->blank &= ~(1UL << fd % bits);
-		}
-	}
+	for (which = 0; which < 3; which++)
+		if (set->addr[which])
+			set_patches(call, set, masked, set->addr[which]);
 }
 
 static void masked_free(struct masked *masked)
@@ -122,11 +164,13 @@ static struct masked *masked_make(const struct call *call,
 	snprintf(path, sizeof(path), "/proc/%d/mem", call->tid);
 	masked->tid = call->tid;
 	masked->mem = open(path, O_RDWR | O_CLOEXEC);
-	masked->patches = calloc(3 * set->nr + 1, sizeof(*masked->patches));
+	/* One for each of the entries, and a mark */
+	masked->patches = calloc(3 * (set->nr + 1), sizeof(*masked->patches));
 	if (masked->mem < 0 || !masked->patches || !call_valid(call)) {
 		masked_free(masked);
 		return NULL;
 	}
+	masked->is_select = set->is_select;
 	if (set->is_select)
 		select_patches(call, set, masked);
 	else
@@ -136,47 +180,71 @@ static struct masked *masked_make(const struct call *call,
 
 /* Blanking, and back */
 
+static bool patch_write(const struct masked *masked, const struct patch *patch,
+			uint64_t value)
+{
+	return pwrite(masked->mem, &value, patch->size, (off_t)patch->addr) ==
+	       (ssize_t)patch->size;
+}
+
 static void blank(const struct masked *masked)
 {
 	const struct patch *patch = masked->patches;
 	unsigned int i;
 
 	for (i = 0; i < masked->nr; i++, patch++)
-		if (pwrite(masked->mem, &patch->blank, patch->size,
-			   (off_t)patch->addr) < 0)
+		if (patch->blank != patch->whole &&
+		    !patch_write(masked, patch, patch->blank))
 			return;
 }
 
-/* Nobody has written to them since. */
-static bool is_blank(const struct masked *masked)
+/*
+ * Nobody has written to it since. With a mark other bits of the set may be
+ * different.
+ */
+static bool is_blank(const struct masked *masked, const struct patch *patch,
+		     uint64_t *ret_now)
 {
-	const struct patch *patch = masked->patches;
+	uint64_t counts = masked->is_marked ? patch->whole ^ patch->blank :
+					      UINT64_MAX;
+
+	*ret_now = 0;
+	return pread(masked->mem, ret_now, patch->size, (off_t)patch->addr) ==
+		       (ssize_t)patch->size &&
+	       !((*ret_now ^ patch->blank) & counts);
+}
+
+static bool are_blank(const struct masked *masked)
+{
+	uint64_t now;
 	unsigned int i;
 
-	for (i = 0; i < masked->nr; i++, patch++) {
-		uint64_t now = 0;
-
-		if (pread(masked->mem, &now, patch->size,
-			  (off_t)patch->addr) != (ssize_t)patch->size ||
-		    now != patch->blank)
+	for (i = 0; i < masked->nr; i++)
+		if (!is_blank(masked, &masked->patches[i], &now))
 			return false;
-	}
 	return true;
 }
 
+static void put_back(const struct masked *masked, const struct patch *patch)
+{
+	uint64_t now;
+
+	if (patch->whole != patch->blank && is_blank(masked, patch, &now))
+		patch_write(masked, patch, now ^ patch->blank ^ patch->whole);
+}
+
+/* Each of the entries by itself, but sets all or not at all */
 static void end_locked(struct masked *masked)
 {
-	const struct patch *patch = masked->patches;
-	bool unchanged = is_blank(masked);
 	unsigned int i;
 
 	LIST_REMOVE(masked, link);
 	__atomic_fetch_sub(&nr_all, 1, __ATOMIC_SEQ_CST);
 	masked->ended = true;
-	for (i = 0; unchanged && i < masked->nr; i++, patch++)
-		if (pwrite(masked->mem, &patch->whole, patch->size,
-			   (off_t)patch->addr) < 0)
-			return;
+	if (masked->is_select && !are_blank(masked))
+		return;
+	for (i = 0; i < masked->nr; i++)
+		put_back(masked, &masked->patches[i]);
 }
 
 void masked_end(pid_t tid)

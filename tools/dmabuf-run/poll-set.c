@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -84,6 +85,7 @@ static int timeval_read(const struct call *call, struct poll_set *set,
 			uint64_t addr)
 {
 	struct timeval timeout;
+	int64_t seconds;
 
 	set->deadline_ns = DEADLINE_NONE;
 	set->timeout_addr = addr;
@@ -92,8 +94,10 @@ static int timeval_read(const struct call *call, struct poll_set *set,
 		return 0;
 	if (target_read(call->tid, &timeout, addr, sizeof(timeout)))
 		return -EFAULT;
-	return deadline_set(set, timeout.tv_sec + timeout.tv_usec / 1000000,
-			    timeout.tv_usec % 1000000 * 1000);
+	if (__builtin_add_overflow(timeout.tv_sec, timeout.tv_usec / 1000000,
+				   &seconds))
+		return -EINVAL;
+	return deadline_set(set, seconds, timeout.tv_usec % 1000000 * 1000);
 }
 
 static int milliseconds_read(struct poll_set *set, int timeout)
@@ -136,7 +140,12 @@ static int mask_read(const struct call *call, struct poll_set *set,
 	if (size != sizeof(set->mask))
 		return -EINVAL;
 	set->has_mask = true;
-	return target_read(call->tid, &set->mask, addr, sizeof(set->mask));
+	if (target_read(call->tid, &set->mask, addr, sizeof(set->mask)))
+		return -EFAULT;
+	/* Nobody can block these. */
+	set->mask &= ~(UINT64_C(1) << (SIGKILL - 1) |
+		       UINT64_C(1) << (SIGSTOP - 1));
+	return 0;
 }
 
 /* The last argument of pselect6 is a pointer to the two. */
@@ -263,6 +272,7 @@ static int fd_sets_read(const struct call *call, struct poll_set *set)
 	if (nr > status.fd_size)
 		nr = status.fd_size;
 	set->is_select = true;
+	set->nr_bits = (unsigned int)nr;
 	set->set_size = ((size_t)nr + WORD_BITS - 1) / WORD_BITS *
 			sizeof(unsigned long);
 	ret = words_alloc(set->set_size, words);

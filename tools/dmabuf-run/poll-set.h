@@ -25,6 +25,7 @@ struct poll_set {
 	bool has_mask;
 	uint64_t mask;
 	uint64_t addr[3];		/* pollfds; or the sets, 0: none */
+	unsigned int nr_bits;		/* of each set that count */
 	size_t set_size;		/* bytes of each set */
 };
 

@@ -7,41 +7,83 @@
  */
 #include "poll-signal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The rest of the line of @status that begins with @key */
-static uint64_t value(const char *status, const char *key, int base)
-{
-	const char *line = strstr(status, key);
+/* Threads that are looked at, of a process with many */
+#define STOP_LOOKS 4
 
-	return line ? strtoull(line + strlen(key), NULL, base) : 0;
+enum {
+	PENDING_OWN, PENDING_SHARED, BLOCKED, IGNORED, CAUGHT, THREADS, FD_SIZE,
+	PROCESS, NR_FIELDS,
+};
+
+static const struct {
+	const char *key;
+	int base;
+} fields[NR_FIELDS] = {
+	[PENDING_OWN] = { "SigPnd:", 16 },
+	[PENDING_SHARED] = { "ShdPnd:", 16 },
+	[BLOCKED] = { "SigBlk:", 16 },
+	[IGNORED] = { "SigIgn:", 16 },
+	[CAUGHT] = { "SigCgt:", 16 },
+	[THREADS] = { "Threads:", 10 },
+	[FD_SIZE] = { "FDSize:", 10 },
+	[PROCESS] = { "Tgid:", 10 },
+};
+
+static void line_take(const char *line, uint64_t values[NR_FIELDS])
+{
+	int i;
+
+	for (i = 0; i < NR_FIELDS; i++) {
+		size_t length = strlen(fields[i].key);
+
+		if (!strncmp(line, fields[i].key, length))
+			values[i] = strtoull(line + length, NULL,
+					     fields[i].base);
+	}
+}
+
+/* The line of groups may be longer than all the others together. */
+static void lines_take(FILE *file, uint64_t values[NR_FIELDS])
+{
+	bool begins = true;
+	char part[256];
+
+	while (fgets(part, sizeof(part), file)) {
+		if (begins)
+			line_take(part, values);
+		begins = strchr(part, '\n');
+	}
 }
 
 int thread_status_read(pid_t tid, struct thread_status *ret_status)
 {
-	char path[32], text[4096];
-	size_t size;
+	uint64_t values[NR_FIELDS] = { 0 };
+	char path[32];
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	file = fopen(path, "re");
 	if (!file)
 		return -ESRCH;
-	size = fread(text, 1, sizeof(text) - 1, file);
-	text[size] = '\0';
+	lines_take(file, values);
 	fclose(file);
-	ret_status->pending_own = value(text, "\nSigPnd:", 16);
-	ret_status->pending = ret_status->pending_own |
-			      value(text, "\nShdPnd:", 16);
-	ret_status->blocked = value(text, "\nSigBlk:", 16);
-	ret_status->ignored = value(text, "\nSigIgn:", 16);
-	ret_status->caught = value(text, "\nSigCgt:", 16);
-	ret_status->threads = (int)value(text, "\nThreads:", 10);
-	ret_status->fd_size = (int)value(text, "\nFDSize:", 10);
-	ret_status->leader = value(text, "\nTgid:", 10) == (uint64_t)tid;
+	*ret_status = (struct thread_status){
+		.pending_own = values[PENDING_OWN],
+		.pending = values[PENDING_OWN] | values[PENDING_SHARED],
+		.blocked = values[BLOCKED],
+		.ignored = values[IGNORED],
+		.caught = values[CAUGHT],
+		.threads = (int)values[THREADS],
+		.fd_size = (int)values[FD_SIZE],
+		.process = (pid_t)values[PROCESS],
+		.leader = values[PROCESS] == (uint64_t)tid,
+	};
 	return 0;
 }
 
@@ -71,6 +113,50 @@ static uint64_t taken(struct interruptions *look,
 	return (pending & status->pending_own) | again;
 }
 
+static bool is_stopped(pid_t process, pid_t tid)
+{
+	char path[64], line[256];
+	const char *state = NULL;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", process, tid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fgets(line, sizeof(line), file))
+		state = strrchr(line, ')');
+	fclose(file);
+	return state && !strncmp(state, ") T", 3);
+}
+
+/*
+ * A process is stopped when all its threads are, and nothing that can be seen
+ * of this one tells that the others wait for it. So some of them are looked at,
+ * and the next ones the next time.
+ */
+static bool is_stopping(struct interruptions *look, pid_t process)
+{
+	unsigned int index = 0, left = STOP_LOOKS;
+	struct dirent *entry = NULL;
+	bool stopped = false;
+	char path[32];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", process);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!stopped && left && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || index++ < look->turn)
+			continue;
+		stopped = is_stopped(process, atoi(entry->d_name));
+		left--;
+	}
+	look->turn = entry ? index : 0;
+	closedir(dir);
+	return stopped;
+}
+
 enum interruption interruptions_look(struct interruptions *look,
 				     const struct thread_status *status)
 {
@@ -80,6 +166,9 @@ enum interruption interruptions_look(struct interruptions *look,
 	uint64_t open = pending & ~status->blocked;
 
 	look->signals = pending;
+	if (!pending && status->threads > 1 &&
+	    is_stopping(look, status->process))
+		return INTERRUPTION_RESTART;
 	if (!pending)
 		return INTERRUPTION_NONE;
 	if (!open)

@@ -20,6 +20,7 @@ struct thread_status {
 	uint64_t caught;		/* have a handler */
 	int threads;
 	int fd_size;			/* of the table of fds */
+	pid_t process;
 	bool leader;			/* the first thread */
 };
 
@@ -41,6 +42,7 @@ struct interruptions {
 	const uint64_t *mask;		/* of ppoll, pselect6; or NULL */
 	uint64_t seen;
 	uint64_t signals;		/* that interrupt it */
+	unsigned int turn;		/* which threads are looked at next */
 };
 
 enum interruption interruptions_look(struct interruptions *look,

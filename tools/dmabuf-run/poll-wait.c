@@ -170,9 +170,12 @@ static void sleep_until(struct wait *wait, int64_t until_ns)
 	int64_t left = until_ns - poll_now();
 	struct timespec timeout = { .tv_nsec = left < 0 ? 0 : left };
 
-	/* All signals are blocked here; errors show as no answers. */
+	/*
+	 * All signals are blocked here. It fails where the program may have
+	 * more fds than we: then there are no answers but those of buffers.
+	 */
 	if (ppoll(wait->fds, wait->set.nr, &timeout, NULL) < 0)
-		return;
+		nanosleep(&timeout, NULL);
 }
 
 static short answer_of(const struct wait *wait, unsigned int i,
@@ -271,7 +274,7 @@ void poll_wait(struct call *call)
 
 	if (ret == -ENOMEM || ret == -EMFILE || ret == -ENFILE)
 		call_return(call, -ENOMEM);
-	else if (ret && wait.nr_buffers)
+	else if (ret && ret != -EBADF && wait.nr_buffers)
 		give_up(call, -ret);
 	else if (ret)
 		call_continue(call);
