@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 # check.sh - what dmabuf-run promises to programs and to who starts them
 #
-# usage: check.sh DMABUF_RUN PROGRAM STATIC_PROGRAM FORBID NO_HEAP
+# usage: check.sh DMABUF_RUN PROGRAM STATIC_PROGRAM FORBID NO_HEAP KEPT_HEAP
 #
 # The programs are run-program, the same statically linked, and forbid; the last
-# is a shared object.
+# two are shared objects.
 set -u
 
 run=$1
@@ -13,6 +13,7 @@ program=$2
 static=$3
 forbid=$4
 no_heap=$5
+kept_heap=$6
 here=$(cd "$(dirname "$0")" && pwd)
 bad=0
 tmp=$(mktemp -d) || exit 1
@@ -61,10 +62,21 @@ user="setpriv --reuid 65534 --regid 65534 --clear-groups"
 programs() {
 	for name in life threads forks vforks execs crowd signals killed \
 		hostile passed copies many-fds waits wait-interrupted wait-killed \
-		timeline-dies; do
+		wait-restarted argument-changes timeline-dies \
+		below-directory; do
 		status 0 "$run" "$program" $name
 		status 0 "$run" --devices=trap "$static" $name
 		status 0 "$run" --low-fds "$program" $name
+		[ "$(id -u)" -ne 0 ] ||
+			status 0 $user "$run" "$static" $name
+	done
+}
+
+# Without the range these are the kernel's.
+range() {
+	for name in second-fds own-fds; do
+		status 0 "$run" "$program" $name
+		status 0 "$run" --devices=trap "$static" $name
 		[ "$(id -u)" -ne 0 ] ||
 			status 0 $user "$run" "$static" $name
 	done
@@ -174,6 +186,21 @@ orphans() {
 	echo go >"$tmp/fifo"
 	until [ -s "$tmp/late" ]; do :; done
 	[ "$(cat "$tmp/late")" = 0 ] || fail "an orphan has no devices"
+	# Of many fds that were there, none is kept from who waits for its end.
+	have python3 && status 0 python3 -c 'import os, subprocess, sys
+other, end = os.pipe()
+for fd in range(300, 600):
+    os.dup2(end, fd)
+os.close(end)
+stay, go = os.pipe()
+os.set_inheritable(stay, True)
+subprocess.call([sys.argv[1], sys.executable, "-c", """import os, sys
+if os.fork():
+    os._exit(0)
+os.closerange(300, 600)
+os.read(int(sys.argv[1]), 1)""", str(stay)], close_fds=False)
+os.closerange(300, 600)
+sys.exit(os.read(other, 1) != b"")' "$run"
 }
 
 options() {
@@ -215,8 +242,12 @@ options() {
 	# One after the other: what was closed counts no more.
 	status 0 "$run" --limit 12K "$program" lives
 	status 0 "$run" --limit 12K "$program" life
+	status 0 "$run" --heap mine="$kept_heap" --limit 12K "$program" lives
+	status 0 "$run" --heap mine="$kept_heap" --stats "$program" life
+	says "total                         1            12288            12288        0" err
 	status 1 "$run" --limit 12K "$program" two-buffers
 	status 1 "$run" --limit 10000 "$program" life
+	status 0 "$run" --limit 10000 "$program" wrong-buffer
 	for wrong in 0 -1 1T x ''; do
 		status 125 "$run" --limit "$wrong" true
 	done
@@ -283,6 +314,7 @@ killed_supervisor() {
 }
 
 programs
+range
 languages
 exit_statuses
 signals

@@ -62,6 +62,11 @@ void case_file_server(const char *directory);
 void case_waits(void);
 void case_wait_interrupted(void);
 void case_wait_killed(void);
+void case_wait_restarted(void);
+void case_argument_changes(void);
+void case_second_fds(void);
+void case_own_fds(void);
+void case_below_directory(void);
 void case_timeline_dies(void);
 
 #endif

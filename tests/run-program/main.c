@@ -2,6 +2,7 @@
 /* main.c - a program for dmabuf-run: run-program CASE */
 #include "client.h"
 
+#include <linux/dma-heap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,25 @@ static const struct {
 	{ "waits", case_waits },
 	{ "wait-interrupted", case_wait_interrupted },
 	{ "wait-killed", case_wait_killed },
+	{ "wait-restarted", case_wait_restarted },
+	{ "argument-changes", case_argument_changes },
 	{ "timeline-dies", case_timeline_dies },
+	{ "second-fds", case_second_fds },
+	{ "own-fds", case_own_fds },
+	{ "below-directory", case_below_directory },
 };
+
+/* With two mistakes, if there is a limit: the kernel tells of this one. */
+static int wrong_buffer(void)
+{
+	struct dma_heap_allocation_data data = {
+		.len = 10000,
+		.heap_flags = 1,
+	};
+
+	return ioctl(heap_open(), DMA_HEAP_IOCTL_ALLOC, &data) == -1 &&
+	       errno == EINVAL;
+}
 
 /* For shells that want to see something happen */
 static int simple(const char *name)
@@ -50,6 +68,8 @@ static int simple(const char *name)
 		return !buffer_map(buffer_new());
 	if (!strcmp(name, "two-lines"))
 		return ioctl(buffer_new(), DMA_BUF_SET_NAME_A, "one\ntwo") < 0;
+	if (!strcmp(name, "wrong-buffer"))
+		return !wrong_buffer();
 	if (!strcmp(name, "two-buffers"))
 		return buffer_new() < 0 || buffer_new() < 0;
 	return 2;

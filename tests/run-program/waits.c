@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,13 +29,16 @@ static struct pending pending_new(void)
 	return pending;
 }
 
-static int sync_begin(int fd)
+static int sync_with(int fd, __u64 flags)
 {
-	struct dma_buf_sync sync = {
-		.flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ,
-	};
+	struct dma_buf_sync sync = { .flags = flags };
 
 	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync) ? errno : 0;
+}
+
+static int sync_begin(int fd)
+{
+	return sync_with(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
 }
 
 /* Until the thread is stopped in the call: /proc tells which one that is. */
@@ -95,19 +101,26 @@ void case_waits(void)
 	for (i = 0; i < 4; i++)
 		waiter_start(&waiters[i], pending.buffer);
 	CHECK(!life());
+	/* What is wrong is no reason to wait, nor is an end. */
+	CHECK(sync_with(pending.buffer, 0) == EINVAL);
+	CHECK(sync_with(pending.buffer, 8 | DMA_BUF_SYNC_READ) == EINVAL);
+	CHECK(!sync_with(pending.buffer, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ));
 	timeline_inc(pending.timeline, 1);
 	for (i = 0; i < 4; i++)
 		CHECK(waiter_end(&waiters[i]) == 0);
 }
 
-static void no_op(int signal)
+static int handled;	/* atomic */
+
+static void count(int signal)
 {
 	(void)signal;
+	__atomic_fetch_add(&handled, 1, __ATOMIC_RELEASE);
 }
 
 void case_wait_interrupted(void)
 {
-	const struct sigaction action = { .sa_handler = no_op };
+	const struct sigaction action = { .sa_handler = count };
 	struct pending pending = pending_new();
 	struct waiter waiter;
 
@@ -117,6 +130,86 @@ void case_wait_interrupted(void)
 	CHECK(waiter_end(&waiter) == EINTR);
 	timeline_inc(pending.timeline, 1);
 	CHECK(!sync_begin(pending.buffer));
+}
+
+/* A handler that wants calls to go on runs in between, and they do. */
+void case_wait_restarted(void)
+{
+	const struct sigaction action = {
+		.sa_handler = count,
+		.sa_flags = SA_RESTART,
+	};
+	struct pending pending = pending_new();
+	struct waiter waiter;
+
+	CHECK(!sigaction(SIGUSR1, &action, NULL));
+	waiter_start(&waiter, pending.buffer);
+	CHECK(!pthread_kill(waiter.thread, SIGUSR1));
+	while (!__atomic_load_n(&handled, __ATOMIC_ACQUIRE))
+		sched_yield();
+	timeline_inc(pending.timeline, 1);
+	CHECK(waiter_end(&waiter) == 0);
+}
+
+#define NR_BEGINNERS 8
+#define NR_CHANGES 50000
+
+/* A thread that begins over and over, until it is told to end */
+struct beginner {
+	pthread_t thread;
+	int fd;
+	struct dma_buf_sync *sync;
+	bool end;	/* atomic */
+};
+
+static void *beginner_run(void *data)
+{
+	struct beginner *beginner = data;
+
+	while (!__atomic_load_n(&beginner->end, __ATOMIC_ACQUIRE))
+		ioctl(beginner->fd, DMA_BUF_IOCTL_SYNC, beginner->sync);
+	return NULL;
+}
+
+/* It may be in a call that waits. */
+static void beginner_end(struct beginner *beginner)
+{
+	const struct timespec pause = { 0, 1000000 };
+
+	__atomic_store_n(&beginner->end, true, __ATOMIC_RELEASE);
+	while (pthread_tryjoin_np(beginner->thread, NULL)) {
+		pthread_kill(beginner->thread, SIGUSR1);
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Whatever becomes of an argument meanwhile, others are answered. */
+void case_argument_changes(void)
+{
+	const struct sigaction action = { .sa_handler = count };
+	struct pending pending = pending_new();
+	struct beginner beginners[NR_BEGINNERS];
+	struct dma_buf_sync *sync = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int i;
+
+	CHECK(sync != MAP_FAILED);
+	CHECK(!sigaction(SIGUSR1, &action, NULL));
+	sync->flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ;
+	for (i = 0; i < NR_BEGINNERS; i++) {
+		beginners[i] = (struct beginner){ .fd = pending.buffer,
+						  .sync = sync };
+		CHECK(!pthread_create(&beginners[i].thread, NULL, beginner_run,
+				      &beginners[i]));
+	}
+	for (i = 0; i < NR_CHANGES; i++) {
+		mprotect(sync, 4096, PROT_NONE);
+		pthread_kill(beginners[i % NR_BEGINNERS].thread, SIGUSR1);
+		mprotect(sync, 4096, PROT_READ | PROT_WRITE);
+	}
+	CHECK(!life());
+	for (i = 0; i < NR_BEGINNERS; i++)
+		beginner_end(&beginners[i]);
 }
 
 void case_wait_killed(void)

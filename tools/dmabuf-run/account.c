@@ -20,7 +20,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 #include <bsd/string.h>
 
 #include "poll-proxy.h"
@@ -187,13 +186,10 @@ static bool is_alive(const struct entry *entry)
 	return dmabuf;
 }
 
-/* @nr_new: live buffers that have no entry yet */
-static void sweep_locked(unsigned int nr_new)
+static void sweep_locked(void)
 {
 	struct entry *entry, *next;
 
-	if (dmabuf_live_buffers() >= total->nr_alive + nr_new)
-		return;
 	LIST_FOREACH_SAFE(entry, &entries, link, next) {
 		if (is_alive(entry))
 			continue;
@@ -209,19 +205,35 @@ static bool wanted(void)
 	return options.stats || options.leaks || options.limit;
 }
 
-int account_room(uint64_t size)
+/* With a reference; NULL */
+static struct dma_buf *buffer_of(int fd, struct stat *st)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	return fstat(fd, st) ? NULL : dmabuf_find(st->st_dev, st->st_ino);
+}
+
+static bool is_full_locked(uint64_t size)
+{
+	return size > options.limit || total->alive > options.limit - size;
+}
+
+/* By the buffer itself: what was asked for may have changed since. */
+int account_room(int fd)
+{
+	struct dma_buf *dmabuf;
+	struct stat st;
 	bool full;
 
-	if (!options.limit)
+	dmabuf = options.limit ? buffer_of(fd, &st) : NULL;
+	if (!dmabuf)
 		return 0;
-	/* Buffers are whole pages; what overflows is not for us to refuse. */
-	size = (size + page - 1) & ~(page - 1);
 	pthread_mutex_lock(&lock);
-	sweep_locked(0);
-	full = size > options.limit || total->alive > options.limit - size;
+	full = is_full_locked(dmabuf->size);
+	if (full) {
+		sweep_locked();
+		full = is_full_locked(dmabuf->size);
+	}
 	pthread_mutex_unlock(&lock);
+	dma_buf_put(dmabuf);
 	return full ? -ENOMEM : 0;
 }
 
@@ -238,7 +250,9 @@ static void entry_add(const struct call *call, const struct dma_buf *dmabuf,
 	entry->pid = target_process(call->tid);
 	strlcpy(entry->detail, call->detail, sizeof(entry->detail));
 	pthread_mutex_lock(&lock);
-	sweep_locked(1);
+	/* For the peak; where a heap has buffers of its own it may be late. */
+	if (dmabuf_live_buffers() < total->nr_alive + 1)
+		sweep_locked();
 	entry->sum = sum_of(dmabuf->exp_name ? dmabuf->exp_name : "");
 	sum_add(entry->sum, entry->size);
 	sum_add(total, entry->size);
@@ -251,9 +265,7 @@ void account_fd(const struct call *call, int fd)
 	struct dma_buf *dmabuf;
 	struct stat st;
 
-	if (!wanted() || fstat(fd, &st))
-		return;
-	dmabuf = dmabuf_find(st.st_dev, st.st_ino);
+	dmabuf = wanted() ? buffer_of(fd, &st) : NULL;
 	if (!dmabuf)
 		return;
 	entry_add(call, dmabuf, &st);
@@ -393,7 +405,7 @@ unsigned int account_report(void)
 	settle();
 	failures_report();
 	pthread_mutex_lock(&lock);
-	sweep_locked(0);
+	sweep_locked();
 	nr = nr_leaked;
 	if (options.stats)
 		stats_print();

@@ -8,16 +8,18 @@
 #include "run.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/dma-heap.h>
-#include <linux/udmabuf.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "poll-proxy.h"
 #include "poll-signal.h"
+
+/*
+ * In the kernel: the call is made again, unless a handler has run that does not
+ * want that. Only right when the thread itself will take the signal.
+ */
+#define ERESTARTSYS 512
 
 /*
  * Between two looks at a thread that waits for a fence, for each 32 that wait
@@ -36,7 +38,7 @@ static unsigned int cmd_of(const struct call *call)
 
 /* Buffers */
 
-/* A SYNC that begins, on a buffer with fences that are not done */
+/* A right SYNC that begins, on a buffer with fences that are not done */
 static bool would_wait(const struct call *call, struct dma_buf *dmabuf,
 		       enum dma_resv_usage *ret_usage)
 {
@@ -44,10 +46,17 @@ static bool would_wait(const struct call *call, struct dma_buf *dmabuf,
 
 	if (cmd_of(call) != DMA_BUF_IOCTL_SYNC ||
 	    call_read_argument(call, &sync, sizeof(sync)) ||
-	    sync.flags & ~(uint64_t)DMA_BUF_SYNC_RW)
+	    !sync.flags || sync.flags & ~(uint64_t)DMA_BUF_SYNC_RW)
 		return false;
 	*ret_usage = dma_resv_usage_rw(sync.flags & DMA_BUF_SYNC_WRITE);
 	return !dma_resv_test_signaled(dmabuf->resv, *ret_usage);
+}
+
+/* No other thread can take one of the signals that interrupt this one. */
+static bool is_its_own(const struct interruptions *look,
+		       const struct thread_status *status)
+{
+	return status->threads <= 1 || look->signals & status->pending_own;
 }
 
 /* 0: go on waiting */
@@ -59,9 +68,9 @@ static int interruption(const struct call *call, struct interruptions *look)
 		return -EINTR;
 	switch (interruptions_look(look, &status)) {
 	case INTERRUPTION_HANDLER:
-		return -EINTR;
+		return is_its_own(look, &status) ? -ERESTARTSYS : -EINTR;
 	case INTERRUPTION_RESTART:
-		return -ERESTARTNOHAND;
+		return -ERESTARTSYS;
 	default:
 		return 0;
 	}
@@ -75,54 +84,65 @@ static int64_t look_ns(void)
 	return LOOK_NS * (int64_t)(1 + nr / 32);
 }
 
-static int fences_wait(struct call *call, struct dma_buf *dmabuf)
+/* The library does not wait here: under notify_lock no fence is added. */
+static void buffer_answer(struct call *call, struct dma_buf *dmabuf)
 {
-	struct interruptions look = { 0 };
-	enum dma_resv_usage usage;
-	int ret = 0;
+	long ret = dmabuf_buffer_ioctl(dmabuf, cmd_of(call), call->args[2],
+				       &call->caller);
 
-	__atomic_fetch_add(&nr_waiting, 1, __ATOMIC_RELAXED);
-	while (!ret && would_wait(call, dmabuf, &usage)) {
-		dma_resv_wait_timeout(dmabuf->resv, usage, false, look_ns());
-		ret = interruption(call, &look);
-	}
-	__atomic_fetch_sub(&nr_waiting, 1, __ATOMIC_RELAXED);
-	return ret;
+	if (cmd_of(call) == DMA_BUF_IOCTL_IMPORT_SYNC_FILE)
+		polls_refresh();
+	call_return(call, ret);
+}
+
+/* False: there are fences still, or again. */
+static bool sync_try(struct call *call, enum dma_resv_usage *ret_usage)
+{
+	bool waits;
+
+	pthread_mutex_lock(&notify_lock);
+	waits = would_wait(call, call->dmabuf, ret_usage);
+	if (!waits)
+		buffer_answer(call, call->dmabuf);
+	pthread_mutex_unlock(&notify_lock);
+	return !waits;
 }
 
 static void sync_wait(struct call *call)
 {
-	struct file file;
-	long ret = file_of(call, (int)call->args[0], &file);
+	struct interruptions look = { 0 };
+	enum dma_resv_usage usage;
+	bool done;
+	int ret = 0;
 
-	if (ret || file.kind != FILE_BUFFER) {
-		call_return(call, ret ? ret : -ENOTTY);
-		if (!ret)
-			file_put(&file);
-		return;
+	__atomic_fetch_add(&nr_waiting, 1, __ATOMIC_RELAXED);
+	done = sync_try(call, &usage);
+	while (!done && !ret) {
+		dma_resv_wait_timeout(call->dmabuf->resv, usage, false,
+				      look_ns());
+		done = sync_try(call, &usage);
+		if (!done)
+			ret = interruption(call, &look);
 	}
-	ret = fences_wait(call, file.dmabuf);
-	if (!ret)
-		ret = dmabuf_buffer_ioctl(file.dmabuf, cmd_of(call),
-					  call->args[2], &call->caller);
-	call_return(call, ret);
-	file_put(&file);
+	__atomic_fetch_sub(&nr_waiting, 1, __ATOMIC_RELAXED);
+	if (!done)
+		call_return(call, ret);
+	dma_buf_put(call->dmabuf);
 }
 
+/* The fd may be closed, or be another file's, while its SYNC waits. */
 static void buffer_ioctl(struct call *call, struct dma_buf *dmabuf)
 {
 	enum dma_resv_usage usage;
-	long ret;
 
-	if (would_wait(call, dmabuf, &usage)) {
-		call_defer(call, sync_wait);
+	if (!would_wait(call, dmabuf, &usage)) {
+		buffer_answer(call, dmabuf);
 		return;
 	}
-	ret = dmabuf_buffer_ioctl(dmabuf, cmd_of(call), call->args[2],
-				  &call->caller);
-	if (cmd_of(call) == DMA_BUF_IOCTL_IMPORT_SYNC_FILE)
-		polls_refresh();
-	call_return(call, ret);
+	get_dma_buf(dmabuf);
+	call->dmabuf = dmabuf;
+	if (!call_defer(call, sync_wait))
+		dma_buf_put(dmabuf);
 }
 
 static void timeline_ioctl(struct call *call, struct timeline *timeline)
@@ -136,47 +156,6 @@ static void timeline_ioctl(struct call *call, struct timeline *timeline)
 }
 
 /* Allocations */
-
-static uint64_t heap_size(struct call *call)
-{
-	struct dma_heap_allocation_data data;
-
-	if (_IOC_NR(cmd_of(call)) ||
-	    call_read_argument(call, &data, sizeof(data.len)))
-		return 0;
-	return data.len;
-}
-
-static uint64_t udmabuf_list_size(struct call *call)
-{
-	struct udmabuf_create_item item;
-	struct udmabuf_create_list list;
-	uint64_t at = call->args[2] + sizeof(list);
-	uint64_t size = 0;
-	uint32_t i;
-
-	if (call_read_argument(call, &list, sizeof(list)) ||
-	    list.count > dmabuf_udmabuf_list_limit())
-		return 0;
-	for (i = 0; i < list.count; i++, at += sizeof(item)) {
-		if (target_read(call->tid, &item, at, sizeof(item)))
-			return 0;
-		size += item.size;
-	}
-	return size;
-}
-
-static uint64_t udmabuf_size(struct call *call)
-{
-	struct udmabuf_create create;
-
-	if (cmd_of(call) == UDMABUF_CREATE_LIST)
-		return udmabuf_list_size(call);
-	if (cmd_of(call) != UDMABUF_CREATE ||
-	    call_read_argument(call, &create, sizeof(create)))
-		return 0;
-	return create.size;
-}
 
 /*
  * True: try again. Buffers that were closed just now may have had the memory,
@@ -196,33 +175,22 @@ static bool look_again(long ret, int *tries)
 	return true;
 }
 
-static void heap_ioctl(struct call *call, struct dma_heap *heap)
+static long device_ask(struct call *call, const struct device_node *node)
 {
-	uint64_t size = options.limit ? heap_size(call) : 0;
-	int tries = 0;
-	long ret;
-
-	do {
-		ret = account_room(size);
-		if (!ret)
-			ret = dmabuf_heap_ioctl(heap, cmd_of(call),
-						call->args[2], &call->caller);
-	} while (look_again(ret, &tries));
-	call_return(call, ret);
+	if (node->kind == DEVICE_HEAP)
+		return dmabuf_heap_ioctl(node->heap, cmd_of(call),
+					 call->args[2], &call->caller);
+	return dmabuf_udmabuf_ioctl(cmd_of(call), call->args[2], &call->caller);
 }
 
-static void udmabuf_ioctl(struct call *call)
+static void alloc_ioctl(struct call *call, const struct device_node *node)
 {
-	uint64_t size = options.limit ? udmabuf_size(call) : 0;
 	int tries = 0;
 	long ret;
 
-	do {
-		ret = account_room(size);
-		if (!ret)
-			ret = dmabuf_udmabuf_ioctl(cmd_of(call), call->args[2],
-						   &call->caller);
-	} while (look_again(ret, &tries));
+	do
+		ret = device_ask(call, node);
+	while (look_again(ret, &tries));
 	call_return(call, ret);
 }
 
@@ -263,10 +231,8 @@ static void device_ioctl(struct call *call, const struct device_node *node)
 {
 	switch (node->kind) {
 	case DEVICE_HEAP:
-		heap_ioctl(call, node->heap);
-		break;
 	case DEVICE_UDMABUF:
-		udmabuf_ioctl(call);
+		alloc_ioctl(call, node);
 		break;
 	case DEVICE_SW_SYNC:
 		sw_sync_open(call);
@@ -302,8 +268,10 @@ static void answer(struct call *call, struct file *file)
 
 static bool allocates(const struct file *file)
 {
-	return file->kind == FILE_DEVICE && (file->node->kind == DEVICE_HEAP ||
-					     file->node->kind == DEVICE_UDMABUF);
+	if (file->kind != FILE_DEVICE)
+		return false;
+	return file->node->kind == DEVICE_HEAP ||
+	       file->node->kind == DEVICE_UDMABUF;
 }
 
 /* Those that the kernel answers for files of any kind */

@@ -33,7 +33,7 @@ struct news {
 	bool last;		/* nothing that it started is left */
 };
 
-/* fds and what comes with them, over a socket; 0 or -errno */
+/* What comes with the listener */
 struct listener_message {
 	int devices;		/* enum devices_mode */
 };

@@ -109,7 +109,7 @@ static void *deferred_run(void *data)
 	return NULL;
 }
 
-void call_defer(struct call *call, void (*handle)(struct call *call))
+bool call_defer(struct call *call, void (*handle)(struct call *call))
 {
 	struct deferred *deferred = malloc(sizeof(*deferred));
 	pthread_attr_t attr;
@@ -128,9 +128,10 @@ void call_defer(struct call *call, void (*handle)(struct call *call))
 		pthread_attr_destroy(&attr);
 	}
 	if (!ret)
-		return;
+		return true;
 	free(deferred);
 	call_return(call, -ENOMEM);
+	return false;
 }
 
 static void handle(const struct seccomp_notif *notif)
@@ -177,8 +178,9 @@ void notify_loop(void)
 	      SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	sizes_check(&sizes);
 	notif = malloc(sizes.seccomp_notif);
+	/* The program's calls fail then, and do not wait for ever. */
 	if (!notif)
-		return;
+		_exit(STATUS_FAILED);
 	for (;;) {
 		memset(notif, 0, sizes.seccomp_notif);
 		if (!ioctl(notify_fd, SECCOMP_IOCTL_NOTIF_RECV, notif))

@@ -113,18 +113,28 @@ static void answer_fallocate(struct call *call, struct file *file)
 		call_return(call, -ENODEV);
 }
 
+/* Not when the thread has fds of its own, and this is one of its process. */
+static bool is_file(int fd, const struct file *file)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && st.st_dev == file->st.st_dev &&
+	       st.st_ino == file->st.st_ino;
+}
+
 /*
  * The copy is to be in the range too. Where its file cannot be had, or there is
  * no room, the kernel makes it, at the number that it would have anywhere.
  */
-static void duplicate(struct call *call, int flags)
+static void duplicate(struct call *call, const struct file *file, int flags)
 {
 	int fd = target_fd_get(call->tid, (int)call->args[0]);
-	int number;
+	int number = -EBADF;
 
 	if (fd < 0)
 		return;
-	number = target_fd_add_in_range(call, fd, flags);
+	if (is_file(fd, file))
+		number = target_fd_add_in_range(call, fd, flags);
 	close(fd);
 	if (number != -EBADF)
 		call_return(call, number);
@@ -132,8 +142,7 @@ static void duplicate(struct call *call, int flags)
 
 static void answer_dup(struct call *call, struct file *file)
 {
-	(void)file;
-	duplicate(call, 0);
+	duplicate(call, file, 0);
 }
 
 /*
@@ -190,14 +199,8 @@ static void answer_fcntl(struct call *call, struct file *file)
 		break;
 	}
 	if ((cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) &&
-		 (int)call->args[2] >= 0 && (int)call->args[2] <= FD_BASE)
-		duplicate(call, cmd == F_DUPFD_CLOEXEC ? O_CLOEXEC : 0);
-}
-
-static void answer_getdents(struct call *call, struct file *file)
-{
-	(void)file;
-	call_return(call, -ENOTDIR);
+	    (int)call->args[2] >= 0 && (int)call->args[2] <= FD_BASE)
+		duplicate(call, file, cmd == F_DUPFD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
 /* What the file would be in a kernel that has it */
@@ -281,7 +284,8 @@ static void answer_statx(struct call *call, struct file *file)
 	if (!path_is_empty(call, call->args[1]))
 		return;
 	target_fd_path(path, call->tid, (int)call->args[0]);
-	if (statx(AT_FDCWD, path, 0, (unsigned int)call->args[3], &stx)) {
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC,
+		  (unsigned int)call->args[3], &stx)) {
 		call_return(call, -errno);
 		return;
 	}
@@ -332,7 +336,6 @@ static const struct row rows[] = {
 	{ SYS_fstatfs, "fstatfs", answer_fstatfs },
 	{ SYS_fsync, "fsync", answer_einval },
 	{ SYS_fdatasync, "fdatasync", answer_einval },
-	{ SYS_getdents64, "getdents64", answer_getdents },
 	{ SYS_sendfile, "sendfile", answer_einval },
 	{ SYS_splice, "splice", answer_einval },
 	{ SYS_copy_file_range, "copy_file_range", answer_einval },
@@ -363,22 +366,29 @@ static bool in_range(int fd)
 	return !options.low_fds && fd >= FD_BASE && fd < FD_LIMIT;
 }
 
-bool rows_handle(struct call *call)
+static void row_try(struct call *call, const struct row *row, int fd)
 {
-	const struct row *row = row_of(call->nr);
-	int fd = (int)call->args[0];
 	struct file file;
 
-	if (row && !in_range(fd))
-		fd = (int)call->args[second_fd(call->nr)];
-	if (!row || !in_range(fd))
-		return false;
-	if (file_of(call, fd, &file))
-		return true;
+	if (!in_range(fd) || file_of(call, fd, &file))
+		return;
 	if (file.kind != FILE_OTHER) {
 		decode_fd(call, row->name);
 		row->answer(call, &file);
 	}
 	file_put(&file);
-	return true;
+}
+
+/* What is not answered may still be a call with a path. */
+bool rows_handle(struct call *call)
+{
+	const struct row *row = row_of(call->nr);
+	unsigned int second = second_fd(call->nr);
+
+	if (!row)
+		return false;
+	row_try(call, row, (int)call->args[0]);
+	if (!call->ended && second)
+		row_try(call, row, (int)call->args[second]);
+	return call->ended;
 }

@@ -83,6 +83,8 @@ struct call {
 	 */
 	char argument[64];
 	size_t argument_size;
+	int argument_error;		/* it could not be read: for good */
+	struct dma_buf *dmabuf;		/* of one handed on that waits for it */
 	const char *name;		/* of the call, for the log; may be NULL */
 	char detail[256];		/* decoded arguments, for the log */
 	bool ended;
@@ -117,9 +119,10 @@ void call_return_low_fd(struct call *call, int fd, int flags);
 
 /*
  * Go on in a thread of its own, since @handle may block. @call is copied; the
- * original is not to be used any more.
+ * original is not to be used any more. False: it is ended, as there is no
+ * memory.
  */
-void call_defer(struct call *call, void (*handle)(struct call *call));
+bool call_defer(struct call *call, void (*handle)(struct call *call));
 
 /* target.c: the program's memory and fds */
 
@@ -165,8 +168,8 @@ int target_fd_stat(pid_t tid, int fd, struct stat *st);
 int target_fd_flags(pid_t tid, int fd);
 
 /*
- * The program's fd as one of ours, or -errno: not allowed in every container,
- * and not for a thread with fds of its own.
+ * The program's fd as one of ours, or -errno: not allowed in every container.
+ * Before Linux 6.9 a thread has the fds of its process here.
  */
 int target_fd_get(pid_t tid, int fd);
 
@@ -315,8 +318,8 @@ void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What --fail says to a call of this name: 0 or -errno. */
 int account_fail(const char *name, bool allocates);
 
-/* What --limit says: 0 or -ENOMEM. */
-int account_room(uint64_t size);
+/* What --limit says to @fd, if it is a buffer's: 0 or -ENOMEM. */
+int account_room(int fd);
 
 /* The call has made @fd for the program; counted if it is a buffer's. */
 void account_fd(const struct call *call, int fd);

@@ -39,13 +39,11 @@ static _Noreturn void give_up(const char *what, int error)
 	_exit(STATUS_FAILED);
 }
 
-/* What we were started with, and the command alone has a use for */
-
-static int inherited[256];
-static int nr_inherited;
-
-/* Not what was opened here: that closes on exec. */
-static void inherited_find(void)
+/*
+ * What we were started with, and the command alone has a use for: somebody may
+ * wait for the other end of a pipe. What was opened here closes on exec.
+ */
+static void inherited_close(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *dirent;
@@ -53,19 +51,11 @@ static void inherited_find(void)
 	while (dir && (dirent = readdir(dir))) {
 		int fd = atoi(dirent->d_name);
 
-		if (fd > STDERR_FILENO && nr_inherited < 256 &&
-		    !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
-			inherited[nr_inherited++] = fd;
+		if (fd > STDERR_FILENO && !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
+			close(fd);
 	}
 	if (dir)
 		closedir(dir);
-}
-
-/* Somebody may wait for the other end of a pipe. */
-static void inherited_close(void)
-{
-	while (nr_inherited)
-		close(inherited[--nr_inherited]);
 }
 
 /* Nobody waits for us any more; the log has a copy of its own. */
@@ -307,7 +297,6 @@ static _Noreturn void never_started(void)
 	int status = STATUS_FAILED << 8;
 
 	waitpid(command_pid, &status, 0);
-	devices_fini();
 	tell_end(status);
 	_exit(0);
 }
@@ -366,7 +355,6 @@ static int command_start(const struct signals *before)
 _Noreturn void supervise(int channel, const struct signals *before)
 {
 	parent_channel = channel;
-	inherited_find();
 	signals_open();
 	/* Orphans stay ours: yama lets ancestors look at memory. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

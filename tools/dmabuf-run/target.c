@@ -22,6 +22,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
 /* After so many that are taken the range counts as full. */
 #define PLACE_TRIES 16
 
@@ -187,9 +191,11 @@ int target_fd_flags(pid_t tid, int fd)
 
 int target_fd_get(pid_t tid, int fd)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, target_process(tid), 0);
+	int pidfd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
 	int ret;
 
+	if (pidfd < 0 && errno == EINVAL)
+		pidfd = (int)syscall(SYS_pidfd_open, target_process(tid), 0);
 	if (pidfd < 0)
 		return -errno;
 	ret = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
@@ -250,8 +256,12 @@ int target_fd_add_in_range(struct call *call, int fd, int flags)
 		number = FD_BASE +
 			 (int)(__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) %
 			       (FD_LIMIT - FD_BASE));
-		if (!target_fd_taken(call->tid, number))
-			return target_fd_put(call, number, fd, flags);
+		if (target_fd_taken(call->tid, number))
+			continue;
+		number = target_fd_put(call, number, fd, flags);
+		/* Somebody is just opening a file there. */
+		if (number != -EBUSY)
+			return number;
 	}
 	return -EBADF;
 }
@@ -271,15 +281,24 @@ void call_fix_argument(struct call *call, size_t size)
 {
 	if (size > sizeof(call->argument))
 		size = sizeof(call->argument);
-	if (!target_read(call->tid, call->argument, call->args[2], size))
-		call->argument_size = size;
+	call->argument_size = size;
+	call->argument_error = target_read(call->tid, call->argument,
+					   call->args[2], size);
 }
 
+/*
+ * Of other than its own size it need not be a structure, and of a string there
+ * may be less to read; what is longer begins with what is known.
+ */
 int call_read_argument(const struct call *call, void *to, size_t size)
 {
-	if (size > call->argument_size)
-		return target_read(call->tid, to, call->args[2], size);
-	memcpy(to, call->argument, size);
+	size_t known = call->argument_error ? 0 : call->argument_size;
+
+	if (call->argument_error && size == call->argument_size)
+		return call->argument_error;
+	if (size > known && target_read(call->tid, to, call->args[2], size))
+		return -EFAULT;
+	memcpy(to, call->argument, size < known ? size : known);
 	return 0;
 }
 
@@ -323,6 +342,8 @@ static int caller_fd_give(struct dmabuf_caller *caller, int fd, int flags)
 
 	/* As a dma-buf's; a socket does not mind. */
 	fchmod(fd, S_IRUSR | S_IWUSR);
+	if (!ret)
+		ret = account_room(fd);
 	if (!ret)
 		ret = target_fd_add(call_of(caller), fd, flags);
 	if (ret >= 0)
