@@ -4,19 +4,21 @@
 #
 # usage: check.sh DMABUF_RUN PROGRAMS
 #
-# In both modes, as whoever calls; when that is root, as an ordinary user too.
-# PROGRAMS is the folder of the compiled nodes.c and readers.c.
+# In both modes, as whoever calls; when that is root, as an ordinary user and as
+# a container's root too. PROGRAMS is the folder of the compiled nodes.c and
+# readers.c.
 set -u
 
 run=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 programs=$2
 here=$(dirname "$0")
 bad=0
-as=	# who: empty, or a command that becomes somebody else
+as=	# empty, or a command that becomes somebody else
+who=	# that is who
 mode=
 
 fail() {
-	echo "FAIL ${as:+as a user, }$mode: $*"
+	echo "FAIL ${who:+as $who, }$mode: $*"
 	bad=$((bad + 1))
 }
 
@@ -193,6 +195,116 @@ nothing_is_left() {
 	[ -z "$left" ] || fail "left behind: $left"
 }
 
+# Root of a container: without CAP_SYS_ADMIN, and some others
+
+# Docker's default; "but" takes one of them away
+container_root() {
+	but=${1:-none}
+	caps=-all
+	for cap in chown dac_override fsetid fowner mknod net_raw setgid \
+		setuid setfcap setpcap net_bind_service sys_chroot kill \
+		audit_write; do
+		[ "$cap" = "$but" ] || caps=$caps,+$cap
+	done
+	as="setpriv --bounding-set=$caps --inh-caps=-all"
+	who="a container's root"
+}
+
+rights_are_kept_unless_asked_for() {
+	mode=auto
+	expect "$(readlink /proc/self/ns/user)" readlink /proc/self/ns/user
+	expect '' test -c /dev/udmabuf
+	expect "$($as grep Cap /proc/self/status)" grep Cap /proc/self/status
+}
+
+# Those of others: in a namespace that has root alone, all of this would fail.
+other_users_are_there() {
+	: >"$scratch/theirs"
+	chown 1234:2345 "$scratch/theirs"
+	expect 1234:2345 stat -c %u:%g "$scratch/theirs"
+	expect '' chown 2345:1234 "$scratch/theirs"
+	[ "$(stat -c %u:%g "$scratch/theirs")" = 2345:1234 ] ||
+		fail 'chown to another user'
+	expect '1234 2345 77' setpriv --reuid 1234 --regid 2345 \
+		--groups 77 sh -c 'echo $(id -u; id -G)'
+	under setpriv --reuid 1234 --regid 2345 --clear-groups \
+		"$programs/nodes" "$mode" || fail 'nodes as another user'
+	rm "$scratch/theirs"
+}
+
+no_more_rights_than_before() {
+	expect "$($as grep 'CapEff\|CapBnd\|NoNewPrivs' /proc/self/status)" \
+		grep 'CapEff\|CapBnd\|NoNewPrivs' /proc/self/status
+}
+
+# A container that has a user namespace already, of several pieces
+maps_of_several_pieces_are_kept() {
+	have unshare || return
+	fifos_make
+	# shellcheck disable=SC2086 # a command
+	unshare -U --keep-caps sh -c 'echo >&9; read -r _ <&8; exec "$@"' sh \
+		$as --reuid 0 --regid 0 --clear-groups \
+		"$run" --devices="$mode" sh -c '
+		while read -r first outside count; do
+			echo $first $outside $count
+		done </proc/self/uid_map' >"$scratch/map" 2>&1 &
+	read -r _ <&9
+	for map in uid_map gid_map; do
+		printf '0 100000 1000\n1000 0 1\n1001 200000 5000\n' \
+			>/proc/$!/$map
+	done
+	echo >&8
+	wait $! || fail 'in a user namespace of several pieces'
+	fifos_remove
+	[ "$(cat "$scratch/map")" = '0 0 1000
+1000 1000 1
+1001 1001 5000' ] || fail "map: $(cat "$scratch/map")"
+}
+
+# Who may not map everybody is told so, and paths are trapped.
+half_a_namespace_is_none() {
+	for lacks in setuid setgid; do
+		container_root $lacks
+		got=$(under true 2>&1) && fail "without $lacks it ends with 0"
+		[ "$(echo "$got" | wc -l)" = 1 ] ||
+			fail "without $lacks it says: $got"
+		mode=auto
+		expect '' test -c /dev/udmabuf
+		mode=mount
+	done
+	container_root
+}
+
+check_container() {
+	container_root
+	if ! $as true; then
+		echo "not tried as $who: no setpriv that can"
+		return
+	fi
+	rights_are_kept_unless_asked_for
+	check_modes
+	mode=mount
+	under true 2>/dev/null || return
+	other_users_are_there
+	no_more_rights_than_before
+	maps_of_several_pieces_are_kept
+	half_a_namespace_is_none
+}
+
+# Whose owners of everything are nobody there
+check_namespace_root() {
+	as='setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Ur'
+	who='root of a namespace'
+	mode=mount
+	have unshare || return
+	if ! $as true 2>"$scratch/why"; then
+		echo "not tried as $who: $(cat "$scratch/why")"
+		return
+	fi
+	nodes_are_found
+	program nodes "$mode"
+}
+
 check_all() {
 	nodes_are_found
 	program nodes "$mode"
@@ -214,6 +326,8 @@ check_modes() {
 	mode=mount
 	if under true 2>"$scratch/why"; then
 		check_all
+	elif $as unshare -Umr mount -n -t tmpfs tmpfs /dev 2>/dev/null; then
+		fail "others can: $(cat "$scratch/why")"
 	else
 		echo "not tried: $(cat "$scratch/why")"
 	fi
@@ -231,11 +345,14 @@ outside=$(cat /proc/self/mountinfo; ls -A /dev /sys/kernel)
 check_modes
 if [ "$(id -u)" = 0 ]; then
 	as='setpriv --reuid 65534 --regid 65534 --clear-groups'
+	who='a user'
 	if $as "$run" --version >/dev/null 2>&1; then
 		check_modes
+		check_namespace_root
 	else
 		echo 'not tried as a user, who cannot run the programs'
 	fi
+	check_container
 fi
 [ "$outside" = "$(cat /proc/self/mountinfo; ls -A /dev /sys/kernel)" ] ||
 	fail 'something outside has changed'

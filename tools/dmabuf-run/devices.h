@@ -47,6 +47,12 @@ struct device_node *device_of_path(const char *path);
 /* mount.c: in the command's process; what we need to know goes to @socket. */
 int mount_nodes(int socket, const char **why);
 
+/*
+ * namespaces.c: the calling process gets mounts of its own. 0, or -errno and
+ * nothing has changed that matters. @why: what failed.
+ */
+int namespaces_make(const char **why);
+
 /* bufinfo.c: a file that is written when somebody opens it. */
 
 /* In the command's process, in the directory @dir: its fd, or -errno. */

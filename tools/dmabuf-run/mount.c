@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -24,7 +23,6 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <bsd/string.h>
 
@@ -54,85 +52,6 @@ struct covered {
 	int dir;		/* -1: not readable */
 	int tree;		/* a copy of its mounts, for ptmx_keep(); -1 */
 };
-
-static int file_write(const char *path, const char *text)
-{
-	int fd, ret = 0;
-
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-static int user_namespace(void)
-{
-	char map[64];
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int ret;
-
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
-		return -errno;
-	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
-	ret = file_write("/proc/self/uid_map", map);
-	/* Without it, a group may not be mapped by everybody. */
-	if (!ret)
-		ret = file_write("/proc/self/setgroups", "deny");
-	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
-	if (!ret)
-		ret = file_write("/proc/self/gid_map", map);
-	return ret;
-}
-
-/*
- * A user namespace cannot be left, and some systems let one be made in which
- * nothing is allowed. So a child tries it first.
- */
-static int user_namespace_try(void)
-{
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		int ret = user_namespace();
-
-		if (!ret && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
-			ret = -errno;
-		if (!ret && mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, NULL))
-			ret = -errno;
-		_exit(-ret);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPERM;
-}
-
-static int namespaces_make(const char **why)
-{
-	int ret;
-
-	if (geteuid()) {
-		*why = "user namespace";
-		ret = user_namespace_try();
-		if (!ret)
-			ret = user_namespace();
-		if (ret)
-			return ret;
-	}
-	*why = "mount namespace";
-	if (!geteuid() && unshare(CLONE_NEWNS))
-		return -errno;
-	/* What is mounted outside later on comes in, and nothing goes out. */
-	return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) ? -errno : 0;
-}
 
 static bool is_ours(const struct ours *ours, const char *path)
 {
@@ -270,9 +189,9 @@ static int look_keep(const char *directory, const struct stat *st,
 {
 	mode_t mode = st->st_mode & 07777;
 
-	if (!geteuid())
-		return chown(directory, st->st_uid, st->st_gid) ||
-		       chmod(directory, mode) ? -errno : 0;
+	/* In a user namespace an owner may be nobody that there is. */
+	if (!geteuid() && !chown(directory, st->st_uid, st->st_gid))
+		return chmod(directory, mode) ? -errno : 0;
 	/*
 	 * The new one is ours: what we could not do in the old one, not here.
 	 */
