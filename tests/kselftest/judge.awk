@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # judge.awk - from reports of selftests: which passed, and which did not
 #
-# usage: awk -F '|' -f judge.awk EXCEPTIONS LIMITS REPORT...
+# usage: awk -F '|' -f judge.awk EXCEPTIONS REPORT...
 # A report starts with "=== RUN|PROGRAM" and ends with "=== status N"; between
 # is what the program printed, in TAP. Runs "bare ...", "huge ..." and "full ..."
 # are of the kernel itself: without what not every machine has, with huge pages,
@@ -14,11 +14,6 @@ BEGIN { unknown["sync_test"] = 1 }
 FILENAME == ARGV[1] {
 	why[$1, ++nr_why[$1]] = $3
 	start[$1, nr_why[$1]] = $2
-	next
-}
-
-FILENAME == ARGV[2] {
-	limit[$1, $2] = $3
 	next
 }
 
@@ -68,11 +63,6 @@ function excuse(run, text, reason) {
 	print "skipped: " program[run] " (" label(run) "): " text ": " reason
 }
 
-function limited(run, name, text) {
-	excuse(run, text, limit[name, text])
-	shown[name, text] = 1
-}
-
 function label(run) {
 	sub(/\|.*/, "", run)
 	return run
@@ -87,8 +77,6 @@ function look(run, name, bare,    i, text, known) {
 		known = exception(name, text)
 		if ((bare, text) in told_by && known)
 			excuse(run, text, why[name, known])
-		else if ((name, text) in limit)
-			limited(run, name, text)
 		else if (known)
 			complain(run, text ", which the kernel passes")
 		else
@@ -115,12 +103,6 @@ END {
 			complain(run,
 				"the kernel itself ends with " status[run])
 	}
-	for (key in limit)
-		if (!(key in shown)) {
-			failed++
-			sub(SUBSEP, ": ", key)
-			print "failed: no longer a limit: " key
-		}
 	if (!runs) {
 		failed++
 		print "failed: nothing ran"

@@ -260,6 +260,39 @@ options() {
 	status 125 "$run" --devices=nonsense true
 }
 
+# as_bare COMMAND...: the last command printed what this does
+as_bare() {
+	"$@" >"$tmp/bare"
+	cmp -s "$tmp/bare" "$tmp/out" && return
+	fail "it is other than that of $*"
+	diff "$tmp/bare" "$tmp/out"
+}
+
+# Only with the option, and only of huge pages, memfds are other than they were.
+small_pages() {
+	status 0 "$run" "$program" memfds
+	as_bare "$program" memfds
+	status 0 "$run" --small-pages --log="$tmp/log" "$program" memfds
+	if [ "$(grep -c 'memfd_create("flags", .*MFD_HUGETLB' "$tmp/log")" \
+		-ne "$(wc -l <"$tmp/log")" ]; then
+		fail "the log shows what is not of huge pages"
+		cat "$tmp/log"
+	fi
+	grep -q 'memfd_create("flags", MFD_CLOEXEC|MFD_HUGETLB|21<<MFD_HUGE_SHIFT) = 3$' \
+		"$tmp/log" || fail "the log shows no memfd of huge pages"
+	if [ "$(id -u)" -eq 0 ]; then
+		status 0 $user "$run" --devices=trap --small-pages \
+			"$program" memfds-hidden
+		as_bare $user "$program" memfds-hidden
+	fi
+	for options in '' --devices=trap '--poll --low-fds'; do
+		status 0 "$run" --small-pages $options "$program" small-pages
+		status 0 "$run" --small-pages $options "$static" small-pages
+		[ "$(id -u)" -ne 0 ] || status 0 $user "$run" --small-pages \
+			$options "$static" small-pages
+	done
+}
+
 inside_and_around() {
 	status 125 "$run" "$run" true
 	says "somebody else answers calls of this process already" err
@@ -322,6 +355,7 @@ signals_alone
 inheritance
 orphans
 options
+small_pages
 inside_and_around
 killed_supervisor
 [ "$bad" -eq 0 ]

@@ -68,5 +68,8 @@ void case_second_fds(void);
 void case_own_fds(void);
 void case_below_directory(void);
 void case_timeline_dies(void);
+void case_memfds(void);
+void case_memfds_hidden(void);
+void case_small_pages(void);
 
 #endif

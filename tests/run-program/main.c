@@ -32,6 +32,9 @@ static const struct {
 	{ "second-fds", case_second_fds },
 	{ "own-fds", case_own_fds },
 	{ "below-directory", case_below_directory },
+	{ "memfds", case_memfds },
+	{ "memfds-hidden", case_memfds_hidden },
+	{ "small-pages", case_small_pages },
 };
 
 /* With two mistakes, if there is a limit: the kernel tells of this one. */

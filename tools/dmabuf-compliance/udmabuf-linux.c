@@ -135,11 +135,15 @@ static void directory(void)
 	       "ioctl(udmabuf, UDMABUF_CREATE, /)");
 }
 
-/* Of one huge page, in which each small page carries its number. */
+/*
+ * Of one huge page, in which each small page carries its number; or of as many
+ * as the rows look at, where all pages are small (dmabuf-run --small-pages).
+ */
 static int huge_memfd(size_t *ret_pages)
 {
 	unsigned char *addr;
 	struct stat st;
+	size_t size;
 	int memfd;
 
 	memfd = memfd_create("compliance", MFD_CLOEXEC | MFD_ALLOW_SEALING |
@@ -147,11 +151,13 @@ static int huge_memfd(size_t *ret_pages)
 	if (memfd < 0)
 		skip("no huge pages: %s", errno_name(errno));
 	must(fstat(memfd, &st), "fstat(huge memfd)");
-	must(ftruncate(memfd, st.st_blksize), "ftruncate(huge memfd)");
+	size = (size_t)st.st_blksize;
+	if (size == page_size())
+		size = 8 * page_size();
+	must(ftruncate(memfd, (off_t)size), "ftruncate(huge memfd)");
 	must(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), "F_SEAL_SHRINK");
-	*ret_pages = (size_t)st.st_blksize / page_size();
-	addr = mmap(NULL, (size_t)st.st_blksize, PROT_READ | PROT_WRITE,
-		    MAP_SHARED, memfd, 0);
+	*ret_pages = size / page_size();
+	addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	if (addr == MAP_FAILED)
 		skip("no huge pages: %s", errno_name(errno));
 	if (touch_write(addr))

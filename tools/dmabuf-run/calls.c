@@ -16,6 +16,9 @@ static void answer(struct call *call)
 	case SYS_mmap:
 		mmap_handle(call);
 		return;
+	case SYS_memfd_create:
+		memfd_handle(call);
+		return;
 	case SYS_exit_group:
 		account_exit(call);
 		return;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/dma-heap.h>
+#include <linux/memfd.h>
 #include <linux/udmabuf.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,12 @@
 
 #ifndef SYNC_IOC_SET_DEADLINE
 #define SYNC_IOC_SET_DEADLINE _IOW('>', 5, uint64_t[2])
+#endif
+
+/* Of Linux 6.3 */
+#ifndef MFD_EXEC
+#define MFD_NOEXEC_SEAL 0x8U
+#define MFD_EXEC 0x10U
 #endif
 
 /* @print adds the argument, which is readable, to the line. */
@@ -366,6 +373,35 @@ void decode_mmap(struct call *call)
 	fputs(", ", out);
 	flags_print(out, call->args[3], map_flags, "0");
 	fprintf(out, ", %d, %#" PRIx64 ")", (int)call->args[4], call->args[5]);
+	fclose(out);
+}
+
+static const struct flag_text memfd_flags[] = {
+	{ MFD_CLOEXEC, "MFD_CLOEXEC" },
+	{ MFD_ALLOW_SEALING, "MFD_ALLOW_SEALING" },
+	{ MFD_HUGETLB, "MFD_HUGETLB" },
+	{ MFD_NOEXEC_SEAL, "MFD_NOEXEC_SEAL" },
+	{ MFD_EXEC, "MFD_EXEC" },
+	{ 0 }
+};
+
+void decode_memfd(struct call *call, const char *name)
+{
+	uint32_t flags = (uint32_t)call->args[1];
+	uint32_t shift = flags >> MFD_HUGE_SHIFT;
+	FILE *out;
+
+	call->name = "memfd_create";
+	out = wanted() ? detail_open(call) : NULL;
+	if (!out)
+		return;
+	fputs("memfd_create(", out);
+	string_print(out, name, strlen(name));
+	fputs(", ", out);
+	flags_print(out, flags & ((1U << MFD_HUGE_SHIFT) - 1), memfd_flags, "");
+	if (shift)
+		fprintf(out, "|%" PRIu32 "<<MFD_HUGE_SHIFT", shift);
+	fputc(')', out);
 	fclose(out);
 }
 

@@ -172,6 +172,7 @@ static int add_range(scmp_filter_ctx ctx)
 
 static int rules(scmp_filter_ctx ctx, bool paths)
 {
+	struct scmp_arg_cmp huge = HAS(1, MFD_HUGETLB, MFD_HUGETLB);
 	int ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
 				   SCMP_ACT_ALLOW);
 
@@ -190,6 +191,8 @@ static int rules(scmp_filter_ctx ctx, bool paths)
 	if (!ret && options.poll)
 		ret = add_all(ctx, poll_calls, sizeof(poll_calls) / sizeof(int),
 			      0, NULL);
+	if (!ret && options.small_pages)
+		ret = add(ctx, SCMP_SYS(memfd_create), 1, &huge);
 	if (!ret && options.leaks)
 		ret = add(ctx, SCMP_SYS(exit_group), 0, NULL);
 	if (!ret && !options.low_fds)

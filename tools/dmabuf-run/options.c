@@ -28,6 +28,8 @@ static const char usage[] =
 "                      (a little slower for all)\n"
 "  --low-fds           fds of buffers get the lowest numbers, as from a kernel;\n"
 "                      read(2), fstat(2) and others see a memfd then\n"
+"  --small-pages       memfds with MFD_HUGETLB get small pages: no huge ones need\n"
+"                      be reserved, and a udmabuf of a part can be mapped\n"
 "  --log[=FILE]        a line for each call that is answered; on stderr, or to FILE\n"
 "  --stats             at the end: buffers, bytes, peak, for each heap\n"
 "  --leaks             at the end: buffers that a process made and still had when it\n"
@@ -162,8 +164,8 @@ static bool limit_parse(const char *arg)
 
 enum {
 	OPTION_HEAP = 256, OPTION_PREFER_REAL, OPTION_DEVICES, OPTION_POLL,
-	OPTION_LOW_FDS, OPTION_LOG, OPTION_STATS, OPTION_LEAKS, OPTION_FAIL,
-	OPTION_LIMIT, OPTION_HELP, OPTION_VERSION,
+	OPTION_LOW_FDS, OPTION_SMALL_PAGES, OPTION_LOG, OPTION_STATS,
+	OPTION_LEAKS, OPTION_FAIL, OPTION_LIMIT, OPTION_HELP, OPTION_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -172,6 +174,7 @@ static const struct option long_options[] = {
 	{ "devices", required_argument, NULL, OPTION_DEVICES },
 	{ "poll", no_argument, NULL, OPTION_POLL },
 	{ "low-fds", no_argument, NULL, OPTION_LOW_FDS },
+	{ "small-pages", no_argument, NULL, OPTION_SMALL_PAGES },
 	{ "log", optional_argument, NULL, OPTION_LOG },
 	{ "stats", no_argument, NULL, OPTION_STATS },
 	{ "leaks", no_argument, NULL, OPTION_LEAKS },
@@ -197,6 +200,8 @@ static bool option_take(int option, int *ret_status)
 		return options.poll = true;
 	case OPTION_LOW_FDS:
 		return options.low_fds = true;
+	case OPTION_SMALL_PAGES:
+		return options.small_pages = true;
 	case OPTION_LOG:
 		options.log_file = optarg;
 		return options.log = true;

@@ -48,6 +48,7 @@ struct options {
 	bool prefer_real;
 	bool poll;
 	bool low_fds;		/* no range for fds of buffers */
+	bool small_pages;	/* memfds have no huge ones */
 	bool stats;
 	bool leaks;
 	bool log;
@@ -292,9 +293,13 @@ extern pthread_mutex_t trace_lock;
 /* calls.c: what is done with each call */
 void call_handle(struct call *call);
 
-/* ioctls.c, mmap.c, rows.c (lseek, read and so on, for fds in the range) */
+/*
+ * ioctls.c, mmap.c, memfd.c, rows.c (lseek, read and so on, for fds in the
+ * range)
+ */
 void ioctl_handle(struct call *call);
 void mmap_handle(struct call *call);
+void memfd_handle(struct call *call);
 bool rows_handle(struct call *call);
 
 /* poll.c */
@@ -305,6 +310,7 @@ void decode_ioctl(struct call *call, const struct file *file);
 bool decode_knows(const char *name);	/* an ioctl's, in any case */
 void decode_result(struct call *call);
 void decode_mmap(struct call *call);
+void decode_memfd(struct call *call, const char *name);
 void decode_fd(struct call *call, const char *name);
 
 /* log.c */
