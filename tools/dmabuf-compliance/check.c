@@ -49,14 +49,13 @@ const char *errno_name(int error)
 }
 
 /* The first letter tells the parent what it is; one write is one message. */
-static void report(char kind, const char *text)
+static _Noreturn void report(char kind, const char *fmt, va_list args)
 {
-	char message[1024];
+	char message[1000] = { kind };
 	int length;
 
-	length = snprintf(message, sizeof(message), "%c%s", kind, text);
-	if (length >= (int)sizeof(message))
-		length = sizeof(message) - 1;
+	vsnprintf(message + 1, sizeof(message) - 1, fmt, args);
+	length = (int)strlen(message);
 	if (write(reporting.fd, message, length) != length)
 		_exit(2);
 	_exit(1);
@@ -64,26 +63,18 @@ static void report(char kind, const char *text)
 
 void fail(const char *fmt, ...)
 {
-	char text[1000];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	report('F', text);
-	_exit(1);
+	report('F', fmt, args);
 }
 
 void skip(const char *fmt, ...)
 {
-	char text[1000];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	report('S', text);
-	_exit(1);
+	report('S', fmt, args);
 }
 
 static void describe(char *text, size_t size, long long result,
@@ -131,18 +122,25 @@ static void wrong(const char *what, long long want, long long other,
 	     got_text);
 }
 
+static void compare_results(long long want, long long other, long long got,
+			    const char *fmt, va_list args)
+{
+	char what[512];
+
+	vsnprintf(what, sizeof(what), fmt, args);
+	say(what, got);
+	if (!result_is(want, got) && !result_is(other, got))
+		wrong(what, want, other, got);
+}
+
 long long expect(long long want, long long ret, const char *fmt, ...)
 {
 	long long got = ret == -1 ? -errno : ret;
-	char what[512];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	compare_results(want, want, got, fmt, args);
 	va_end(args);
-	say(what, got);
-	if (!result_is(want, got))
-		wrong(what, want, want, got);
 	return got;
 }
 
@@ -150,15 +148,11 @@ long long expect_either(long long want, long long other, long long ret,
 			const char *fmt, ...)
 {
 	long long got = ret == -1 ? -errno : ret;
-	char what[512];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	compare_results(want, other, got, fmt, args);
 	va_end(args);
-	say(what, got);
-	if (!result_is(want, got) && !result_is(other, got))
-		wrong(what, want, other, got);
 	return got;
 }
 
@@ -194,18 +188,21 @@ void expect_value(long long want, long long got, const char *fmt, ...)
 		fail("%s: expected %lld, got %lld", what, want, got);
 }
 
-static void compare_texts(const char *want, const char *got, const char *fmt,
-			  va_list args)
+/* @quote: around both, "" where they are numbers or names */
+static void compare_texts(const char *want, const char *got, const char *quote,
+			  const char *fmt, va_list args)
 {
 	char what[512];
 
 	vsnprintf(what, sizeof(what), fmt, args);
 	if (reporting.verbose) {
-		printf("%s%s = %s\n", reporting.prefix, what, got);
+		printf("%s%s = %s%s%s\n", reporting.prefix, what, quote, got,
+		       quote);
 		fflush(stdout);
 	}
 	if (strcmp(want, got))
-		fail("%s: expected %s, got %s", what, want, got);
+		fail("%s: expected %s%s%s, got %s%s%s", what, quote, want,
+		     quote, quote, got, quote);
 }
 
 void expect_octal(unsigned int want, unsigned int got, const char *fmt, ...)
@@ -216,7 +213,7 @@ void expect_octal(unsigned int want, unsigned int got, const char *fmt, ...)
 	snprintf(want_text, sizeof(want_text), "%#o", want);
 	snprintf(got_text, sizeof(got_text), "%#o", got);
 	va_start(args, fmt);
-	compare_texts(want_text, got_text, fmt, args);
+	compare_texts(want_text, got_text, "", fmt, args);
 	va_end(args);
 }
 
@@ -255,24 +252,17 @@ void expect_events(unsigned int want, unsigned int got, const char *fmt, ...)
 	describe_events(want_text, sizeof(want_text), want);
 	describe_events(got_text, sizeof(got_text), got);
 	va_start(args, fmt);
-	compare_texts(want_text, got_text, fmt, args);
+	compare_texts(want_text, got_text, "", fmt, args);
 	va_end(args);
 }
 
 void expect_text(const char *want, const char *got, const char *fmt, ...)
 {
-	char what[512];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	compare_texts(want, got, "\"", fmt, args);
 	va_end(args);
-	if (reporting.verbose) {
-		printf("%s%s = \"%s\"\n", reporting.prefix, what, got);
-		fflush(stdout);
-	}
-	if (strcmp(want, got))
-		fail("%s: expected \"%s\", got \"%s\"", what, want, got);
 }
 
 int must(long long ret, const char *fmt, ...)
