@@ -3,12 +3,11 @@
 #ifndef TESTS_FENCE_WALK_MODEL_H
 #define TESTS_FENCE_WALK_MODEL_H
 
-#include <stdio.h>
-
 #include <dmabuf/dmabuf.h>
 
 #include "fence-walk.h"
 #include "fenced.h"
+#include "holds.h"
 #include "mock-exporter.h"
 #include "mock-fence.h"
 
@@ -69,16 +68,6 @@ struct fence_walk {
 	unsigned int live;		/* fences before the walk */
 	struct fence_walk_result *result;
 };
-
-/* The first thing that did not hold ends the walk. */
-#define HOLDS(walk, condition)                                               \
-	do {                                                                 \
-		if (!(condition) && !(walk)->result->fault[0])               \
-			snprintf((walk)->result->fault,                      \
-				 sizeof((walk)->result->fault),              \
-				 "%s:%d: not so: %s", __FILE__, __LINE__,    \
-				 #condition);                                \
-	} while (0)
 
 /* fence-walk-model.c: the model's answers. Marked: the flag is set. */
 bool is_marked(const struct model_fence *fence);

@@ -294,6 +294,15 @@ static void do_dynamic_attach(void *data)
 	dma_buf_dynamic_attach(data, dev, &mock_importer, &mock);
 }
 
+/* No attachment, and no lock held */
+static void nothing_is_left(struct dma_buf *dmabuf)
+{
+	assert_int_equal(nr_attachments(dmabuf), 0);
+	assert_false(dma_resv_is_locked(dmabuf->resv));
+	assert_false(mutex_is_held(&dmabuf->resv->lock));
+	assert_false(mutex_is_held(&dmabuf->lock));
+}
+
 static void attach_breaks(unsigned int options, bug_fn attach,
 			  enum mock_op op, const char *log)
 {
@@ -303,10 +312,7 @@ static void attach_breaks(unsigned int options, bug_fn attach,
 	mock.hook = break_in_op;
 	assert_bug_caught(attach, dmabuf, "BUG: dma_buf_vunmap: ");
 	mock.hook = NULL;
-	assert_int_equal(nr_attachments(dmabuf), 0);
-	assert_false(dma_resv_is_locked(dmabuf->resv));
-	assert_false(mutex_is_held(&dmabuf->resv->lock));
-	assert_false(mutex_is_held(&dmabuf->lock));
+	nothing_is_left(dmabuf);
 	assert_log(&mock, log);
 	dma_resv_lock(dmabuf->resv, NULL);
 	dma_buf_move_notify(dmabuf);
@@ -351,8 +357,7 @@ static void bug_in_the_detach_op_leaves_no_attachment(void **state)
 	mock.hook = break_in_op;
 	assert_bug_caught(do_detach, attach_static(), "BUG: dma_buf_vunmap: ");
 	mock.hook = NULL;
-	assert_int_equal(nr_attachments(dmabuf), 0);
-	assert_false(dma_resv_is_locked(dmabuf->resv));
+	nothing_is_left(dmabuf);
 	stage_end("attach detach release");
 }
 
@@ -367,10 +372,7 @@ static void detach_breaks(enum mock_op op, const char *log)
 	mock.hook = break_in_op;
 	assert_bug_caught(do_detach, attach, "BUG: dma_buf_vunmap: ");
 	mock.hook = NULL;
-	assert_int_equal(nr_attachments(dmabuf), 0);
-	assert_false(dma_resv_is_locked(dmabuf->resv));
-	assert_false(mutex_is_held(&dmabuf->resv->lock));
-	assert_false(mutex_is_held(&dmabuf->lock));
+	nothing_is_left(dmabuf);
 	assert_log(&mock, log);
 	if (op == MOCK_OP_UNMAP) {
 		dma_unmap_sgtable(dev, table, DMA_BIDIRECTIONAL, 0);

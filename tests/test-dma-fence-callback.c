@@ -289,17 +289,23 @@ static void put_buffer(struct dma_fence *fence, struct dma_fence_cb *cb)
 	dma_buf_put(((struct look_cb *)cb)->dmabuf);
 }
 
+static void dropping_begin(struct mock *mock, struct look_cb *seen)
+{
+	seen->dmabuf = mock_export(mock, 4096, 0);
+	mock->hook = release_needs_the_lock;
+	dropping = &mock_fence_new()->base;
+	assert_int_equal(dma_fence_add_callback(dropping, &seen->cb,
+						put_buffer), 0);
+}
+
 /* A release that takes the lock is no dead-lock. */
 static void buffer_put_in_a_callback_is_released_after_the_lock(void **state)
 {
 	struct mock mock;
-	struct look_cb seen = { .dmabuf = mock_export(&mock, 4096, 0) };
+	struct look_cb seen;
 
 	(void)state;
-	dropping = &mock_fence_new()->base;
-	mock.hook = release_needs_the_lock;
-	assert_int_equal(dma_fence_add_callback(dropping, &seen.cb,
-						put_buffer), 0);
+	dropping_begin(&mock, &seen);
 	dma_fence_signal(dropping);
 	assert_log(&mock, "release");
 	dma_fence_put(dropping);
@@ -309,13 +315,10 @@ static void buffer_put_in_a_callback_is_released_after_the_lock(void **state)
 static void buffer_put_in_a_locked_callback_is_released_soon(void **state)
 {
 	struct mock mock;
-	struct look_cb seen = { .dmabuf = mock_export(&mock, 4096, 0) };
+	struct look_cb seen;
 
 	(void)state;
-	dropping = &mock_fence_new()->base;
-	mock.hook = release_needs_the_lock;
-	assert_int_equal(dma_fence_add_callback(dropping, &seen.cb,
-						put_buffer), 0);
+	dropping_begin(&mock, &seen);
 	pthread_mutex_lock(dropping->lock);
 	assert_int_equal(dma_fence_signal_locked(dropping), 0);
 	pthread_mutex_unlock(dropping->lock);

@@ -114,129 +114,125 @@ static struct dma_fence *custom_new(void)
 	return &custom->base;
 }
 
+/* Of each test that runs */
+static struct dma_fence *subject;
+
+static int begin(void **state)
+{
+	if (leaks_setup(state))
+		return -1;
+	subject = custom_new();
+	return 0;
+}
+
+static int end(void **state)
+{
+	dma_fence_put(subject);
+	return leaks_teardown(state);
+}
+
+#define SUBJECT_TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
+
 /* sanitycheck */
 static void fence_is_made_enabled_signalled_and_dropped(void **state)
 {
-	struct dma_fence *fence = custom_new();
-
 	(void)state;
-	dma_fence_enable_sw_signaling(fence);
-	assert_int_equal(dma_fence_signal(fence), 0);
-	dma_fence_put(fence);
+	dma_fence_enable_sw_signaling(subject);
+	assert_int_equal(dma_fence_signal(subject), 0);
 }
 
 /* test_signaling */
 static void fence_is_signalled_once(void **state)
 {
-	struct dma_fence *fence = custom_new();
-
 	(void)state;
-	dma_fence_enable_sw_signaling(fence);
-	assert_false(dma_fence_is_signaled(fence));
-	assert_int_equal(dma_fence_signal(fence), 0);
-	assert_true(dma_fence_is_signaled(fence));
-	assert_int_not_equal(dma_fence_signal(fence), 0);
-	dma_fence_put(fence);
+	dma_fence_enable_sw_signaling(subject);
+	assert_false(dma_fence_is_signaled(subject));
+	assert_int_equal(dma_fence_signal(subject), 0);
+	assert_true(dma_fence_is_signaled(subject));
+	assert_int_not_equal(dma_fence_signal(subject), 0);
 }
 
 /* test_add_callback */
 static void callback_has_run_when_signal_returns(void **state)
 {
-	struct dma_fence *fence = custom_new();
 	struct count_cb count = { .ran = 0 };
 
 	(void)state;
-	assert_int_equal(dma_fence_add_callback(fence, &count.cb,
+	assert_int_equal(dma_fence_add_callback(subject, &count.cb,
 						count_cb_run), 0);
-	dma_fence_signal(fence);
+	dma_fence_signal(subject);
 	assert_int_equal(count.ran, 1);
-	dma_fence_put(fence);
 }
 
 /* test_late_add_callback */
 static void late_callback_is_refused_and_never_runs(void **state)
 {
-	struct dma_fence *fence = custom_new();
 	struct count_cb count = { .ran = 0 };
 
 	(void)state;
-	dma_fence_enable_sw_signaling(fence);
-	dma_fence_signal(fence);
-	assert_int_not_equal(dma_fence_add_callback(fence, &count.cb,
+	dma_fence_enable_sw_signaling(subject);
+	dma_fence_signal(subject);
+	assert_int_not_equal(dma_fence_add_callback(subject, &count.cb,
 						    count_cb_run), 0);
-	dma_fence_signal(fence);
+	dma_fence_signal(subject);
 	assert_int_equal(count.ran, 0);
-	dma_fence_put(fence);
 }
 
 /* test_rm_callback */
 static void removed_callback_never_runs(void **state)
 {
-	struct dma_fence *fence = custom_new();
 	struct count_cb count = { .ran = 0 };
 
 	(void)state;
-	assert_int_equal(dma_fence_add_callback(fence, &count.cb,
+	assert_int_equal(dma_fence_add_callback(subject, &count.cb,
 						count_cb_run), 0);
-	assert_true(dma_fence_remove_callback(fence, &count.cb));
-	dma_fence_signal(fence);
+	assert_true(dma_fence_remove_callback(subject, &count.cb));
+	dma_fence_signal(subject);
 	assert_int_equal(count.ran, 0);
-	dma_fence_put(fence);
 }
 
 /* test_late_rm_callback */
 static void callback_that_ran_cannot_be_removed(void **state)
 {
-	struct dma_fence *fence = custom_new();
 	struct count_cb count = { .ran = 0 };
 
 	(void)state;
-	assert_int_equal(dma_fence_add_callback(fence, &count.cb,
+	assert_int_equal(dma_fence_add_callback(subject, &count.cb,
 						count_cb_run), 0);
-	dma_fence_signal(fence);
+	dma_fence_signal(subject);
 	assert_int_equal(count.ran, 1);
-	assert_false(dma_fence_remove_callback(fence, &count.cb));
-	dma_fence_put(fence);
+	assert_false(dma_fence_remove_callback(subject, &count.cb));
 }
 
 /* test_status */
 static void status_is_0_and_then_not(void **state)
 {
-	struct dma_fence *fence = custom_new();
-
 	(void)state;
-	dma_fence_enable_sw_signaling(fence);
-	assert_int_equal(dma_fence_get_status(fence), 0);
-	dma_fence_signal(fence);
-	assert_int_not_equal(dma_fence_get_status(fence), 0);
-	dma_fence_put(fence);
+	dma_fence_enable_sw_signaling(subject);
+	assert_int_equal(dma_fence_get_status(subject), 0);
+	dma_fence_signal(subject);
+	assert_int_not_equal(dma_fence_get_status(subject), 0);
 }
 
 /* test_error */
 static void error_is_the_status_once_it_is_signalled(void **state)
 {
-	struct dma_fence *fence = custom_new();
-
 	(void)state;
-	dma_fence_enable_sw_signaling(fence);
-	dma_fence_set_error(fence, -EIO);
-	assert_int_equal(dma_fence_get_status(fence), 0);
-	dma_fence_signal(fence);
-	assert_int_equal(dma_fence_get_status(fence), -EIO);
-	dma_fence_put(fence);
+	dma_fence_enable_sw_signaling(subject);
+	dma_fence_set_error(subject, -EIO);
+	assert_int_equal(dma_fence_get_status(subject), 0);
+	dma_fence_signal(subject);
+	assert_int_equal(dma_fence_get_status(subject), -EIO);
 }
 
 /* test_wait */
 static void wait_without_time_only_asks(void **state)
 {
-	struct dma_fence *fence = custom_new();
-
 	(void)state;
-	dma_fence_enable_sw_signaling(fence);
-	assert_int_equal(dma_fence_wait_timeout(fence, false, 0), -ETIME);
-	dma_fence_signal(fence);
-	assert_int_equal(dma_fence_wait_timeout(fence, false, 0), 0);
-	dma_fence_put(fence);
+	dma_fence_enable_sw_signaling(subject);
+	assert_int_equal(dma_fence_wait_timeout(subject, false, 0), -ETIME);
+	dma_fence_signal(subject);
+	assert_int_equal(dma_fence_wait_timeout(subject, false, 0), 0);
 }
 
 /* A timer: signals when a tick has passed. */
@@ -434,15 +430,15 @@ static void accepted_callback_runs_when_the_other_signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LEAK_TEST(fence_is_made_enabled_signalled_and_dropped),
-		LEAK_TEST(fence_is_signalled_once),
-		LEAK_TEST(callback_has_run_when_signal_returns),
-		LEAK_TEST(late_callback_is_refused_and_never_runs),
-		LEAK_TEST(removed_callback_never_runs),
-		LEAK_TEST(callback_that_ran_cannot_be_removed),
-		LEAK_TEST(status_is_0_and_then_not),
-		LEAK_TEST(error_is_the_status_once_it_is_signalled),
-		LEAK_TEST(wait_without_time_only_asks),
+		SUBJECT_TEST(fence_is_made_enabled_signalled_and_dropped),
+		SUBJECT_TEST(fence_is_signalled_once),
+		SUBJECT_TEST(callback_has_run_when_signal_returns),
+		SUBJECT_TEST(late_callback_is_refused_and_never_runs),
+		SUBJECT_TEST(removed_callback_never_runs),
+		SUBJECT_TEST(callback_that_ran_cannot_be_removed),
+		SUBJECT_TEST(status_is_0_and_then_not),
+		SUBJECT_TEST(error_is_the_status_once_it_is_signalled),
+		SUBJECT_TEST(wait_without_time_only_asks),
 		LEAK_TEST(wait_of_two_ticks_sees_a_timer_of_one),
 		LEAK_TEST(stubs_are_signalled),
 		LEAK_TEST(accepted_callback_runs_when_the_other_signals),

@@ -18,7 +18,7 @@
 
 #include <dmabuf/dmabuf.h>
 
-#include "failure-case.h"
+#include "failure-acts.h"
 #include "inject.h"
 #include "leaks.h"
 #include "mock-exporter.h"
@@ -66,25 +66,10 @@ static void begin_import(struct scene *s)
 	assert_false(IS_ERR(s->dmabuf));
 }
 
-static void end_put(struct scene *s)
-{
-	dma_buf_put(s->dmabuf);
-}
-
 static void end_import(struct scene *s)
 {
 	dma_buf_put(s->dmabuf);
 	close(s->fd);
-}
-
-static void end_fd(struct scene *s)
-{
-	close(s->fd);
-}
-
-static void undo_result(struct scene *s)
-{
-	dma_buf_put(s->result);
 }
 
 /* Exporting */
@@ -317,25 +302,12 @@ static const struct failure_case attach_cases[] = {
 
 /* Mapping for a device */
 
-static int act_map(struct scene *s)
-{
-	s->table = dma_buf_map_attachment_unlocked(s->attach,
-						   DMA_BIDIRECTIONAL);
-	return PTR_ERR_OR_ZERO(s->table);
-}
-
 static int act_map_locked(struct scene *s)
 {
 	dma_resv_lock(s->dmabuf->resv, NULL);
 	s->table = dma_buf_map_attachment(s->attach, DMA_BIDIRECTIONAL);
 	dma_resv_unlock(s->dmabuf->resv);
 	return PTR_ERR_OR_ZERO(s->table);
-}
-
-static void undo_map(struct scene *s)
-{
-	dma_buf_unmap_attachment_unlocked(s->attach, s->table,
-					  DMA_BIDIRECTIONAL);
 }
 
 static void end_map(struct scene *s)
@@ -385,17 +357,6 @@ static const struct failure_case map_cases[] = {
 };
 
 /* Mapping for the CPU */
-
-static int act_vmap(struct scene *s)
-{
-	s->vaddr = dma_buf_vmap(s->dmabuf);
-	return PTR_ERR_OR_ZERO(s->vaddr);
-}
-
-static void undo_vmap(struct scene *s)
-{
-	dma_buf_vunmap(s->dmabuf, s->vaddr);
-}
 
 static int act_mmap(struct scene *s)
 {
@@ -447,110 +408,6 @@ static int act_name(struct scene *s)
 static const struct failure_case name_cases[] = {
 	{ .name = "dma_buf_set_name", .begin = begin_name, .act = act_name,
 	  .end = end_put, .calls_min = 1 },
-};
-
-/* Devices and tables */
-
-static int act_device(struct scene *s)
-{
-	return dmabuf_device_create(&coherent, &s->dev);
-}
-
-static void undo_device(struct scene *s)
-{
-	dmabuf_device_destroy(s->dev);
-}
-
-static void begin_pages(struct scene *s)
-{
-	s->fd = memfd_sealed("pages");
-	assert_int_equal(dmabuf_pages_init_memfd(&s->pages, s->fd, 0, SIZE),
-			 0);
-}
-
-static void end_pages(struct scene *s)
-{
-	dmabuf_pages_fini(&s->pages);
-	close(s->fd);
-}
-
-static int act_pages(struct scene *s)
-{
-	return dmabuf_pages_init_memfd(&s->pages, s->fd, 0, SIZE);
-}
-
-static void undo_pages(struct scene *s)
-{
-	dmabuf_pages_fini(&s->pages);
-}
-
-static int act_sg_alloc(struct scene *s)
-{
-	return sg_alloc_table(&s->own_table, 4, GFP_KERNEL);
-}
-
-static int act_sg_from_pages(struct scene *s)
-{
-	struct page *pages[2] = {
-		dmabuf_pages_nth(&s->pages, 0), dmabuf_pages_nth(&s->pages, 2),
-	};
-
-	return sg_alloc_table_from_pages(&s->own_table, pages, 2, 0, 8192,
-					 GFP_KERNEL);
-}
-
-static int act_sg_of_pages(struct scene *s)
-{
-	return dmabuf_pages_sg_table(&s->pages, 4096, &s->own_table);
-}
-
-static void undo_sg(struct scene *s)
-{
-	sg_free_table(&s->own_table);
-}
-
-static void begin_dma_map(struct scene *s)
-{
-	begin_pages(s);
-	add_device(s, &non_coherent);
-	assert_int_equal(dmabuf_pages_sg_table(&s->pages, 4096, &s->own_table),
-			 0);
-}
-
-static int act_dma_map(struct scene *s)
-{
-	return dma_map_sgtable(s->dev, &s->own_table, DMA_BIDIRECTIONAL, 0);
-}
-
-static void undo_dma_map(struct scene *s)
-{
-	dma_unmap_sgtable(s->dev, &s->own_table, DMA_BIDIRECTIONAL, 0);
-}
-
-static void end_dma_map(struct scene *s)
-{
-	sg_free_table(&s->own_table);
-	dmabuf_device_destroy(s->dev);
-	end_pages(s);
-}
-
-static const struct failure_case memory_cases[] = {
-	{ .name = "dmabuf_device_create", .act = act_device,
-	  .undo = undo_device, .calls_min = 2 },
-	{ .name = "dmabuf_pages_init_memfd", .begin = begin_sealed,
-	  .act = act_pages, .undo = undo_pages, .end = end_fd,
-	  .calls_min = 2 },
-	{ .name = "sg_alloc_table", .act = act_sg_alloc, .undo = undo_sg,
-	  .calls_min = 1 },
-	{ .name = "sg_alloc_table_from_pages", .begin = begin_pages,
-	  .act = act_sg_from_pages, .undo = undo_sg, .end = end_pages,
-	  .calls_min = 1 },
-	{ .name = "dmabuf_pages_sg_table", .begin = begin_pages,
-	  .act = act_sg_of_pages, .undo = undo_sg, .end = end_pages,
-	  .calls_min = 1 },
-	{ .name = "dma_map_sgtable", .begin = begin_dma_map,
-	  .act = act_dma_map, .undo = undo_dma_map, .end = end_dma_map,
-	  .calls_min = 6 },
 };
 
 /* Huge pages: how large they are has to be asked. */
@@ -669,12 +526,6 @@ static int child_without_pages(struct scene *s)
 
 /* The tests */
 
-static void devices_and_tables_come_back_with_the_error(void **state)
-{
-	(void)state;
-	play_all(memory_cases, NR_ELEMENTS(memory_cases));
-}
-
 /* INV-D-14 */
 static void exports_and_imports_come_back_with_the_error(void **state)
 {
@@ -767,7 +618,6 @@ static void huge_pages_come_back_with_the_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(devices_and_tables_come_back_with_the_error),
 		cmocka_unit_test(exports_and_imports_come_back_with_the_error),
 		cmocka_unit_test(fds_come_back_with_the_error),
 		cmocka_unit_test(attaching_comes_back_with_the_error),

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* test-fence-array-locks.c - where an array is signalled, and where it ends */
-#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +18,17 @@
 
 /* Outside the locks of members */
 
+/* Then the first member decides, and the probe wants its lock. */
+static void all_but_the_first(struct group *g, bool any, struct probe *probe)
+{
+	group_begin(g, any);
+	probe_add(probe, g->array, &g->members[0]->lock);
+	if (!any) {
+		finish_with(g->members[1], 0);
+		finish_with(g->members[2], 0);
+	}
+}
+
 /* INV-F-D5 */
 static void array_is_signalled_after_the_lock_of_a_member(void **state)
 {
@@ -28,12 +38,7 @@ static void array_is_signalled_after_the_lock_of_a_member(void **state)
 
 	(void)state;
 	for (any = 0; any < 2; any++) {
-		group_begin(&g, any);
-		probe_add(&probe, g.array, &g.members[0]->lock);
-		if (!any) {
-			finish_with(g.members[1], 0);
-			finish_with(g.members[2], 0);
-		}
+		all_but_the_first(&g, any, &probe);
 		dma_fence_signal_timestamp(&g.members[0]->base, 1);
 		probe_check(&probe, g.array);
 		group_end(&g);
@@ -49,12 +54,7 @@ static void array_is_signalled_outside_a_lock_held_by_the_caller(void **state)
 
 	(void)state;
 	for (any = 0; any < 2; any++) {
-		group_begin(&g, any);
-		probe_add(&probe, g.array, &g.members[0]->lock);
-		if (!any) {
-			finish_with(g.members[1], 0);
-			finish_with(g.members[2], 0);
-		}
+		all_but_the_first(&g, any, &probe);
 		pthread_mutex_lock(&g.members[0]->lock);
 		dma_fence_signal_locked(&g.members[0]->base);
 		pthread_mutex_unlock(&g.members[0]->lock);

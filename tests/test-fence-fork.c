@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* test-fence-fork.c - forks beside threads that wait for fences or signal */
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -22,20 +21,6 @@
 #include "waiter.h"
 
 /* Threads of the parent that wait for a fence of another process */
-
-static int give_an_fd(int sock, void *data)
-{
-	struct mock_fence *mock = mock_fence_new();
-	int fd = dmabuf_sync_file_fd(&mock->base, O_CLOEXEC);
-
-	(void)data;
-	PEER_CHECK(fd >= 0 && fd_send(sock, fd));
-	close(fd);
-	PEER_CHECK(turn_take(sock));
-	dma_fence_signal(&mock->base);
-	turn_take(sock);
-	return 0;
-}
 
 struct waited_for {
 	struct dma_fence *fence;
@@ -61,13 +46,9 @@ static void child_has_no_waiters_of_the_parent(void **state)
 	struct peer producer, child;
 	struct waited_for it;
 	struct waiter waiter = { .timeout = INT64_MAX };
-	int fd;
 
 	(void)state;
-	peer_start(&producer, give_an_fd, NULL);
-	fd = fd_recv(producer.sock);
-	it.fence = fence_of(fd);
-	close(fd);
+	it.fence = foreign_fence(&producer);
 	waiter.fence = it.fence;
 	waiter_start(&waiter);
 	waiter_asleep(&waiter);

@@ -9,37 +9,25 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <bsd/stdlib.h>
 
 #include <cmocka.h>
 
 #include "fence-walk.h"
 #include "leaks.h"
+#include "seed.h"
 
 #define NR_WALKS 300
 #define NR_STEPS 1000
 
 static uint64_t seed;
 
-/* xorshift64*: the same walk from the same seed everywhere. */
-static uint8_t next_byte(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return (uint8_t)(*state * 0x2545f4914f6cdd1d >> 56);
-}
-
 static void walk_play_one(unsigned int nr_steps, uint64_t *state,
 			  struct fence_walk_result *result)
 {
 	static uint8_t bytes[NR_STEPS * FENCE_WALK_STEP];
-	size_t i, len = nr_steps * FENCE_WALK_STEP;
+	size_t len = nr_steps * FENCE_WALK_STEP;
 
-	for (i = 0; i < len; i++)
-		bytes[i] = next_byte(state);
+	seed_fill(bytes, len, state);
 	if (!fence_walk_play(bytes, len, result))
 		fail_msg("seed %llu, a walk of %u steps, step %u: %s",
 			 (unsigned long long)seed, nr_steps, result->steps,
@@ -81,20 +69,6 @@ static void short_walks_hold(void **unused)
 		walk_play_one(24, &state, &result);
 }
 
-static void seed_choose(void)
-{
-	const char *text = getenv("DMABUF_WALK_SEED");
-
-	if (text)
-		seed = strtoull(text, NULL, 0);
-	else
-		seed = arc4random();
-	/* 0 is the one state that never changes. */
-	if (!seed || !~seed)
-		seed = 1;
-	print_message("DMABUF_WALK_SEED=%llu\n", (unsigned long long)seed);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,7 +76,7 @@ int main(void)
 		LEAK_TEST(short_walks_hold),
 	};
 
-	seed_choose();
+	seed = seed_choose();
 	return cmocka_run_group_tests_name("fence_walk", tests,
 					   leaks_group_setup, NULL) != 0;
 }

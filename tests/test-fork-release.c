@@ -18,6 +18,7 @@
 #include <dmabuf/dmabuf.h>
 
 #include "attached.h"
+#include "exporters.h"
 #include "inject.h"
 #include "leaks.h"
 #include "process.h"
@@ -245,30 +246,37 @@ static int child_leaves_it_alone(int sock, void *data)
 	return 0;
 }
 
-static void child_leaves_a_release_to_the_parents_thread(void **state)
+/* Forks while a thread is inside the release of @dmabuf. */
+static void fork_beside(void *(*put)(void *dmabuf), struct dma_buf *dmabuf,
+			peer_fn child, void *data)
 {
 	struct peer peer;
 	pthread_t thread;
 	int status;
 
-	(void)state;
 	sem_init(&releasing.inside, 0, 0);
 	sem_init(&releasing.leave, 0, 0);
-	dma_resv_init(&releasing.resv);
-	mock_init(&mock, SIZE, 0);
-	mock.info.resv = &releasing.resv;
-	mock.hook = free_and_wait;
-	assert_int_equal(pthread_create(&thread, NULL, put_slowly,
-					mock_export_inited(&mock)), 0);
+	assert_int_equal(pthread_create(&thread, NULL, put, dmabuf), 0);
 	sem_wait(&releasing.inside);
 	assert_int_equal(dmabuf_live_buffers(), 1);
-	peer_start(&peer, child_leaves_it_alone, NULL);
+	peer_start(&peer, child, data);
 	status = peer_wait(&peer);
 	sem_post(&releasing.leave);
 	pthread_join(thread, NULL);
 	sem_destroy(&releasing.inside);
 	sem_destroy(&releasing.leave);
 	assert_int_equal(status, 0);
+}
+
+static void child_leaves_a_release_to_the_parents_thread(void **state)
+{
+	(void)state;
+	dma_resv_init(&releasing.resv);
+	mock_init(&mock, SIZE, 0);
+	mock.info.resv = &releasing.resv;
+	mock.hook = free_and_wait;
+	fork_beside(put_slowly, mock_export_inited(&mock),
+		    child_leaves_it_alone, NULL);
 	assert_log(&mock, "release");
 	assert_int_equal(dmabuf_live_buffers(), 0);
 }
@@ -292,58 +300,38 @@ static void *put_import_slowly(void *data)
 /* Or the origin would wait for the child. */
 static int child_has_no_fd_of(int sock, void *data)
 {
-	const struct stat *memfd = data;
+	const struct stat *origin = data;
 	struct stat now;
 	int fd;
 
 	(void)sock;
 	PEER_CHECK(dmabuf_live_buffers() == 0);
 	for (fd = 3; fd < 256; fd++)
-		PEER_CHECK(fstat(fd, &now) || now.st_ino != memfd->st_ino);
+		PEER_CHECK(fstat(fd, &now) || now.st_ino != origin->st_ino);
 	return 0;
 }
 
 /* So that the release has pages to unmap. */
 static void map_once(struct dma_buf *dmabuf)
 {
-	struct device *engine = device_new();
-	struct dma_buf_attachment *attach = dma_buf_attach(dmabuf, engine);
-	struct sg_table *table;
+	struct use use;
 
-	assert_false(IS_ERR(attach));
-	table = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	assert_false(IS_ERR(table));
-	dma_buf_unmap_attachment_unlocked(attach, table, DMA_TO_DEVICE);
-	dma_buf_detach(dmabuf, attach);
-	dmabuf_device_destroy(engine);
+	use_begin(&use, dmabuf, device_new(), DMA_TO_DEVICE);
+	use_end(&use);
 }
 
 static void child_has_no_fd_of_an_import_in_release(void **state)
 {
-	int memfd = memfd_make("other", SIZE, F_SEAL_SHRINK);
+	int fd = memfd_make("other", SIZE, F_SEAL_SHRINK);
 	struct dma_buf *import;
 	struct stat origin;
-	struct peer peer;
-	pthread_t thread;
-	int status;
 
 	(void)state;
-	sem_init(&releasing.inside, 0, 0);
-	sem_init(&releasing.leave, 0, 0);
-	assert_int_equal(fstat(memfd, &origin), 0);
-	assert_int_equal(dmabuf_memfd_import(memfd, &import), 0);
-	close(memfd);
+	assert_int_equal(fstat(fd, &origin), 0);
+	assert_int_equal(dmabuf_memfd_import(fd, &import), 0);
+	close(fd);
 	map_once(import);
-	assert_int_equal(pthread_create(&thread, NULL, put_import_slowly,
-					import), 0);
-	sem_wait(&releasing.inside);
-	peer_start(&peer, child_has_no_fd_of, &origin);
-	status = peer_wait(&peer);
-	sem_post(&releasing.leave);
-	pthread_join(thread, NULL);
-	sem_destroy(&releasing.inside);
-	sem_destroy(&releasing.leave);
-	assert_int_equal(status, 0);
+	fork_beside(put_import_slowly, import, child_has_no_fd_of, &origin);
 }
 
 int main(void)

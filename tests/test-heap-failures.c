@@ -12,9 +12,8 @@
 
 #include <dmabuf/dmabuf.h>
 
-#include "failure-case.h"
+#include "failure-acts.h"
 #include "leaks.h"
-#include "mock-exporter.h"
 
 #define SIZE ((size_t)4096 * 35)
 #define NR_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
@@ -80,39 +79,12 @@ static int act_alloc(struct scene *s)
 	return PTR_ERR_OR_ZERO(s->result);
 }
 
-static void undo_alloc(struct scene *s)
-{
-	dma_buf_put(s->result);
-}
-
 static void begin_attached(struct scene *s)
 {
 	s->dmabuf = dma_heap_buffer_alloc(dma_heap_find(heap_name), SIZE,
 					  O_RDWR, 0);
 	assert_false(IS_ERR(s->dmabuf));
-	s->dev = device_new();
-	s->attach = dma_buf_attach(s->dmabuf, s->dev);
-	assert_false(IS_ERR(s->attach));
-}
-
-static int act_map(struct scene *s)
-{
-	s->table = dma_buf_map_attachment_unlocked(s->attach,
-						   DMA_BIDIRECTIONAL);
-	return PTR_ERR_OR_ZERO(s->table);
-}
-
-static void undo_map(struct scene *s)
-{
-	dma_buf_unmap_attachment_unlocked(s->attach, s->table,
-					  DMA_BIDIRECTIONAL);
-}
-
-static void end_attached(struct scene *s)
-{
-	dma_buf_detach(s->dmabuf, s->attach);
-	dmabuf_device_destroy(s->dev);
-	dma_buf_put(s->dmabuf);
+	scene_attach(s, device_new());
 }
 
 /* Tests */
@@ -135,7 +107,7 @@ static void allocating_comes_back_with_the_error(void **state)
 {
 	static const struct failure_case alloc = {
 		.name = "dma_heap_buffer_alloc", .act = act_alloc,
-		.undo = undo_alloc, .calls_min = 5,
+		.undo = undo_result, .calls_min = 5,
 	};
 
 	(void)state;

@@ -18,8 +18,7 @@
 #include <dmabuf/dmabuf.h>
 
 #include "attached.h"
-#include "exporters.h"
-#include "failure-case.h"
+#include "failure-acts.h"
 #include "fake-device.h"
 #include "leaks.h"
 
@@ -35,11 +34,6 @@ static int act_udmabuf(struct scene *s)
 	return dmabuf_alloc(SIZE, O_RDWR, fake_udmabuf, &s->result);
 }
 
-static void undo_result(struct scene *s)
-{
-	dma_buf_put(s->result);
-}
-
 static void begin_kernel_fd(struct scene *s)
 {
 	s->fd = kernel_fd(SIZE, O_RDWR);
@@ -49,11 +43,6 @@ static int act_get(struct scene *s)
 {
 	s->result = dma_buf_get(s->fd);
 	return PTR_ERR_OR_ZERO(s->result);
-}
-
-static void end_fd(struct scene *s)
-{
-	close(s->fd);
 }
 
 static void begin_heap(struct scene *s)
@@ -78,48 +67,10 @@ static void undo_fd(struct scene *s)
 	close(s->fd);
 }
 
-static int act_vmap(struct scene *s)
-{
-	s->vaddr = dma_buf_vmap(s->dmabuf);
-	return PTR_ERR_OR_ZERO(s->vaddr);
-}
-
-static void undo_vmap(struct scene *s)
-{
-	dma_buf_vunmap(s->dmabuf, s->vaddr);
-}
-
 static void begin_attached(struct scene *s)
 {
 	begin_heap(s);
-	s->dev = device_new();
-	s->attach = dma_buf_attach(s->dmabuf, s->dev);
-	assert_false(IS_ERR(s->attach));
-}
-
-static int act_map(struct scene *s)
-{
-	s->table = dma_buf_map_attachment_unlocked(s->attach,
-						   DMA_BIDIRECTIONAL);
-	return PTR_ERR_OR_ZERO(s->table);
-}
-
-static void undo_map(struct scene *s)
-{
-	dma_buf_unmap_attachment_unlocked(s->attach, s->table,
-					  DMA_BIDIRECTIONAL);
-}
-
-static void end_attached(struct scene *s)
-{
-	dma_buf_detach(s->dmabuf, s->attach);
-	dmabuf_device_destroy(s->dev);
-	dma_buf_put(s->dmabuf);
-}
-
-static void end_put(struct scene *s)
-{
-	dma_buf_put(s->dmabuf);
+	scene_attach(s, device_new());
 }
 
 static void failing_calls_come_back_with_the_error(void **state)

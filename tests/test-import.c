@@ -15,6 +15,7 @@
 
 #include <dmabuf/dmabuf.h>
 
+#include "exporters.h"
 #include "leaks.h"
 #include "mock-exporter.h"
 #include "process.h"
@@ -118,28 +119,20 @@ static void device_works_on_imported_memory(void **state)
 {
 	int fd = memfd_make("other", SIZE, F_SEAL_SHRINK);
 	struct dma_buf *dmabuf = import(fd);
-	struct device *dev = device_new();
-	struct dma_buf_attachment *attach = dma_buf_attach(dmabuf, dev);
-	struct sg_table *table;
-	char byte = 'd';
+	struct use use;
+	char byte = 0;
 
 	(void)state;
-	assert_false(IS_ERR(attach));
-	table = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-	assert_false(IS_ERR(table));
-	assert_int_equal(table->nents, 1);
-	assert_int_equal(sg_dma_len(table->sgl), SIZE);
-	assert_int_equal(dmabuf_device_write(dev, sg_dma_address(table->sgl),
-					     &byte, 1), 0);
-	byte = 0;
+	use_begin(&use, dmabuf, device_new(), DMA_BIDIRECTIONAL);
+	assert_int_equal(use.table->nents, 1);
+	assert_int_equal(sg_dma_len(use.table->sgl), SIZE);
+	device_put_byte(&use, 0, 'd');
 	assert_int_equal(pread(fd, &byte, 1, 0), 1);
 	assert_int_equal(byte, 'd');
 	assert_int_equal(dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL),
 			 0);
 	assert_int_equal(dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL), 0);
-	dma_buf_unmap_attachment_unlocked(attach, table, DMA_BIDIRECTIONAL);
-	dma_buf_detach(dmabuf, attach);
-	dmabuf_device_destroy(dev);
+	use_end(&use);
 	dma_buf_put(dmabuf);
 	close(fd);
 }
@@ -149,9 +142,7 @@ static void imported_size_is_the_files(void **state)
 {
 	int fd = memfd_make("other", PAGE + 1, F_SEAL_SHRINK);
 	struct dma_buf *dmabuf = import(fd);
-	struct device *dev = device_new();
-	struct dma_buf_attachment *attach;
-	struct sg_table *table;
+	struct use use;
 	char *vaddr;
 
 	(void)state;
@@ -159,13 +150,8 @@ static void imported_size_is_the_files(void **state)
 	vaddr = dma_buf_vmap(dmabuf);
 	assert_true(bytes_are(vaddr, 0, 2 * PAGE));
 	dma_buf_vunmap(dmabuf, vaddr);
-	attach = dma_buf_attach(dmabuf, dev);
-	assert_false(IS_ERR(attach));
-	table = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	assert_false(IS_ERR(table));
-	dma_buf_unmap_attachment_unlocked(attach, table, DMA_TO_DEVICE);
-	dma_buf_detach(dmabuf, attach);
-	dmabuf_device_destroy(dev);
+	use_begin(&use, dmabuf, device_new(), DMA_TO_DEVICE);
+	use_end(&use);
 	dma_buf_put(dmabuf);
 	close(fd);
 }

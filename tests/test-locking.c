@@ -3,10 +3,11 @@
 /*
  * usage: test-locking doc/locking.md include/dmabuf/dma-buf.h ...
  *
- * The tables are read at run time. A mock exporter whose buffers are page-backed
- * logs its ops (locking-fixture.c); a hook runs inside one of them. How the
- * functions are called is in locking-calls.c and locking-uapi.c. What may end in
- * a BUG runs in a child, which tells by its status.
+ * The tables are read at run time (locking-tables.c). A mock exporter whose
+ * buffers are page-backed logs its ops (locking-fixture.c); a hook runs inside
+ * one of them. How the functions are called is in locking-calls.c and
+ * locking-uapi.c. What may end in a BUG runs in a child, which tells by its
+ * status.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,122 +16,24 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "locking.h"
-
-#define CELLS 5
+#include "locking-tables.h"
 
 static const char *page_path;
 static char **header_paths;	/* ends with NULL */
 
-/* The tables */
-
-struct row {
-	char cells[CELLS][128];
-};
-
-static struct row rows[128];
-static size_t nr_rows;
-
-static const struct row *row_find(const char *name)
+static int page_read(void **state)
 {
-	size_t i;
-
-	for (i = 0; i < nr_rows; i++)
-		if (!strcmp(rows[i].cells[0], name))
-			return &rows[i];
-	fail_msg("%s has no row for %s", page_path, name);
-	return NULL;
-}
-
-/* Without the blanks around it and the quotes in it */
-static void cell_copy(char *cell, size_t size, const char *from, size_t len)
-{
-	size_t nr = 0, i;
-
-	for (i = 0; i < len && nr < size - 1; i++)
-		if (from[i] != '`' && (nr || from[i] != ' '))
-			cell[nr++] = from[i];
-	while (nr && cell[nr - 1] == ' ')
-		nr--;
-	cell[nr] = '\0';
-}
-
-static void row_read(const char *line)
-{
-	struct row *row = &rows[nr_rows];
-	const char *at = line + 1;
-	const char *end;
-	int i;
-
-	for (i = 0; i < CELLS; i++, at = end + 1) {
-		end = strchr(at, '|');
-		if (!end)
-			return;
-		cell_copy(row->cells[i], sizeof(row->cells[i]), at,
-			  (size_t)(end - at));
-	}
-	assert_true(++nr_rows < sizeof(rows) / sizeof(rows[0]));
-}
-
-static int tables_read(void **state)
-{
-	FILE *page = fopen(page_path, "r");
-	char line[512];
-
 	(void)state;
-	assert_non_null(page);
-	while (fgets(line, sizeof(line), page))
-		if (!strncmp(line, "| `", 3))
-			row_read(line);
-	fclose(page);
+	tables_read(page_path);
 	return 0;
-}
-
-/* The cell is one of those; which one? */
-static int cell_value(const char *name, int column, const char *const *values)
-{
-	const char *cell = row_find(name)->cells[column];
-	int i;
-
-	for (i = 0; values[i]; i++)
-		if (!strcmp(cell, values[i]))
-			return i;
-	fail_msg("%s, column %d: what is \"%s\"?", name, column, cell);
-	return -1;
-}
-
-enum { RESV_ANY, RESV_HELD, RESV_NOT_HELD, RESV_TAKEN };
-enum { LOCK_ANY, LOCK_TAKEN };
-enum { OP_NOT_HELD, OP_HELD, OP_CALLERS };
-enum { CALL_ALL, CALL_NO_RESV, CALL_NEITHER, CALL_NOTHING };
-
-static const char *const resv_values[] = {
-	"any", "held", "not held", "takes it", NULL
-};
-static const char *const lock_values[] = { "any", "takes it", NULL };
-static const char *const block_values[] = { "no", "yes", NULL };
-static const char *const op_values[] = { "not held", "held", "caller's", NULL };
-static const char *const call_values[] = {
-	"all", "what does not take resv", "what takes neither", "nothing", NULL
-};
-
-static int resv_of(const struct function *f)
-{
-	return cell_value(f->name, 1, resv_values);
-}
-
-static int lock_of(const struct function *f)
-{
-	return cell_value(f->name, 2, lock_values);
 }
 
 /* An ioctl's name goes on with which one it is. */
@@ -263,21 +166,6 @@ static bool is_in(const char *const *list, const char *name)
 	return *list;
 }
 
-static void row_elsewhere_check(const char *name)
-{
-	FILE *page = fopen(page_path, "r");
-	char quoted[130], line[512];
-	bool found = false;
-
-	assert_non_null(page);
-	snprintf(quoted, sizeof(quoted), "`%s`", name);
-	while (fgets(line, sizeof(line), page))
-		found |= line[0] == '|' && strstr(line, quoted);
-	fclose(page);
-	if (!found)
-		fail_msg("%s has no row for %s", page_path, name);
-}
-
 static void header_check(const char *path)
 {
 	FILE *header = fopen(path, "r");
@@ -292,7 +180,7 @@ static void header_check(const char *path)
 			continue;
 		nr++;
 		if (is_in(of_fences, name))
-			row_elsewhere_check(name);
+			row_elsewhere_needed(name);
 		else if (!function_find(name))
 			fail_msg("%s is not tried here", name);
 	}
@@ -309,8 +197,8 @@ static void every_public_function_is_tried(void **state)
 	for (path = header_paths; *path; path++)
 		header_check(*path);
 	for_each_function(f)
-		row_find(f->name);
-	assert_int_equal(nr_rows, nr_functions + NR_OPS);
+		row_needed(f->name);
+	assert_int_equal(nr_rows(), nr_functions + NR_OPS);
 }
 
 static void call_free(const void *f)
@@ -386,9 +274,9 @@ static void functions_block_as_said(void **state)
 
 	(void)state;
 	for_each_function(f) {
-		waits = resv_of(f) == RESV_TAKEN || lock_of(f) == LOCK_TAKEN ||
-			*row_find(f->name)->cells[4];
-		assert_int_equal(cell_value(f->name, 3, block_values), waits);
+		waits = resv_of(f) == RESV_TAKEN || takes_lock(f) ||
+			*ops_named(f);
+		assert_int_equal(may_block(f), waits);
 		if (waits)
 			continue;
 		fixture_for(f, &dynamic_ops);
@@ -417,7 +305,7 @@ static unsigned int ops_said(const struct function *f)
 	unsigned int log = 0;
 	int op;
 
-	snprintf(cell, sizeof(cell), "%s", row_find(f->name)->cells[4]);
+	snprintf(cell, sizeof(cell), "%s", ops_named(f));
 	for (word = strtok_r(cell, " ", &rest); word;
 	     word = strtok_r(NULL, " ", &rest)) {
 		for (op = 0; op < NR_OPS; op++)
@@ -492,17 +380,16 @@ static void op_look(enum op op, bool hold)
 
 static void op_locks_check(enum op op, bool hold)
 {
-	int resv = cell_value(op_names[op], 1, op_values);
-	int lock = cell_value(op_names[op], 2, op_values);
+	enum op_held resv = op_resv(op);
 
 	op_look(op, hold);
 	if (found.resv != (resv == OP_CALLERS ? hold : resv == OP_HELD))
 		fail_msg("%s: resv is%s held", op_names[op],
 			 found.resv ? "" : " not");
-	if (found.lock != (lock == OP_HELD))
+	if (found.lock != (op_lock(op) == OP_HELD))
 		fail_msg("%s: lock is%s held", op_names[op],
 			 found.lock ? "" : " not");
-	assert_string_equal(row_find(op_names[op])->cells[3], "yes");
+	assert_true(op_may_block(op));
 }
 
 static void callbacks_find_the_locks_as_said(void **state)
@@ -556,15 +443,13 @@ static void call_in_op(const void *data)
 
 static bool is_bug(const struct pair *p)
 {
-	int may = cell_value(op_names[p->op], 4, call_values);
 	bool resv = resv_of(p->f) == RESV_TAKEN;
-	bool lock = lock_of(p->f) == LOCK_TAKEN;
 
-	switch (may) {
+	switch (op_may_call(p->op)) {
 	case CALL_NO_RESV:
 		return resv;
 	case CALL_NEITHER:
-		return lock || (resv && p->hold);
+		return takes_lock(p->f) || (resv && p->hold);
 	default:
 		return false;	/* of a released buffer, others are tried */
 	}
@@ -687,6 +572,6 @@ int main(int argc, char **argv)
 	}
 	page_path = argv[1];
 	header_paths = argv + 2;
-	return cmocka_run_group_tests_name("locking", tests, tables_read,
+	return cmocka_run_group_tests_name("locking", tests, page_read,
 					   NULL) != 0;
 }

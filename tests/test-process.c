@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,20 +26,28 @@
 
 /* fds in other processes */
 
-/* Sends the only fd to a peer that keeps the buffer until its second turn. */
-static void sent_fd_holds_the_buffer(int (*keep)(int sock, void *data))
+/* Starts a peer, sends it the only fd, and waits for its first turn. */
+static void only_fd_send(struct peer *peer, peer_fn keep,
+			 struct backing *backing)
+{
+	int fd;
+
+	peer_start(peer, keep, NULL);
+	fd = fd_of(backing_export(backing, SIZE, O_RDWR));
+	assert_true(fd_send(peer->sock, fd));
+	close(fd);
+	assert_true(turn_take(peer->sock));
+	nothing_closed();
+	assert_int_equal(backing->releases, 0);
+}
+
+/* The peer keeps the buffer until its second turn. */
+static void sent_fd_holds_the_buffer(peer_fn keep)
 {
 	struct backing backing;
 	struct peer peer;
-	int fd;
 
-	peer_start(&peer, keep, NULL);
-	fd = fd_of(backing_export(&backing, SIZE, O_RDWR));
-	assert_true(fd_send(peer.sock, fd));
-	close(fd);
-	assert_true(turn_take(peer.sock));
-	nothing_closed();
-	assert_int_equal(backing.releases, 0);
+	only_fd_send(&peer, keep, &backing);
 	assert_true(turn_give(peer.sock) && turn_take(peer.sock));
 	wait_for_live_buffers(0);
 	assert_int_equal(backing.releases, 1);
@@ -193,25 +199,22 @@ static int map_for_ever(int sock, void *data)
 		map[0]++;
 }
 
-static void consumer_killed_while_it_maps_lets_go(void **state)
+/* The peer would keep it for ever. */
+static void killed_peer_lets_go(peer_fn keep)
 {
 	struct backing backing;
 	struct peer peer;
-	int fd, status;
 
-	(void)state;
-	peer_start(&peer, map_for_ever, NULL);
-	fd = fd_of(backing_export(&backing, SIZE, O_RDWR));
-	assert_true(fd_send(peer.sock, fd));
-	close(fd);
-	assert_true(turn_take(peer.sock));
-	nothing_closed();
-	assert_int_equal(kill(peer.pid, SIGKILL), 0);
-	status = peer_wait(&peer);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGKILL);
+	only_fd_send(&peer, keep, &backing);
+	peer_kill(&peer);
 	wait_for_live_buffers(0);
 	assert_int_equal(backing.releases, 1);
+}
+
+static void consumer_killed_while_it_maps_lets_go(void **state)
+{
+	(void)state;
+	killed_peer_lets_go(map_for_ever);
 }
 
 static int import_for_ever(int sock, void *data)
@@ -228,21 +231,8 @@ static int import_for_ever(int sock, void *data)
 
 static void importer_killed_while_it_vmaps_lets_go(void **state)
 {
-	struct backing backing;
-	struct peer peer;
-	int fd;
-
 	(void)state;
-	peer_start(&peer, import_for_ever, NULL);
-	fd = fd_of(backing_export(&backing, SIZE, O_RDWR));
-	assert_true(fd_send(peer.sock, fd));
-	close(fd);
-	assert_true(turn_take(peer.sock));
-	nothing_closed();
-	assert_int_equal(kill(peer.pid, SIGKILL), 0);
-	assert_true(WIFSIGNALED(peer_wait(&peer)));
-	wait_for_live_buffers(0);
-	assert_int_equal(backing.releases, 1);
+	killed_peer_lets_go(import_for_ever);
 }
 
 /* Many at once */

@@ -96,11 +96,17 @@ static void drop_inner(struct mock *mock, enum mock_op op,
 	assert_log(&inner, "");
 }
 
+/* A new inner buffer is dropped in the next op of that kind. */
+static void drop_in(enum mock_op op)
+{
+	mock_export(&inner, SIZE, 0);
+	dropping_op = op;
+}
+
 static void prepare(enum mock_op op, unsigned int options)
 {
 	mock_export(&outer, SIZE, options);
-	mock_export(&inner, SIZE, 0);
-	dropping_op = op;
+	drop_in(op);
 	outer.hook = drop_inner;
 }
 
@@ -118,8 +124,7 @@ static void put_in_attach_and_detach_ops(void **state)
 	prepare(MOCK_OP_ATTACH, 0);
 	attach = dma_buf_attach(outer.dmabuf, dev);
 	inner_is_released();
-	mock_export(&inner, SIZE, 0);
-	dropping_op = MOCK_OP_DETACH;
+	drop_in(MOCK_OP_DETACH);
 	dma_buf_detach(outer.dmabuf, attach);
 	inner_is_released();
 	dma_buf_put(outer.dmabuf);
@@ -138,8 +143,7 @@ static void put_in_map_and_unmap_ops(void **state)
 	attach = dma_buf_attach(outer.dmabuf, dev);
 	table = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	inner_is_released();
-	mock_export(&inner, SIZE, 0);
-	dropping_op = MOCK_OP_UNMAP;
+	drop_in(MOCK_OP_UNMAP);
 	dma_buf_unmap_attachment_unlocked(attach, table, DMA_TO_DEVICE);
 	inner_is_released();
 	dma_buf_detach(outer.dmabuf, attach);
@@ -205,8 +209,7 @@ static void put_in_vmap_and_vunmap_ops(void **state)
 	prepare(MOCK_OP_VMAP, 0);
 	vaddr = dma_buf_vmap(outer.dmabuf);
 	inner_is_released();
-	mock_export(&inner, SIZE, 0);
-	dropping_op = MOCK_OP_VUNMAP;
+	drop_in(MOCK_OP_VUNMAP);
 	dma_buf_vunmap(outer.dmabuf, vaddr);
 	inner_is_released();
 	dma_buf_put(outer.dmabuf);
@@ -219,8 +222,7 @@ static void put_in_cpu_access_ops(void **state)
 	assert_int_equal(dma_buf_begin_cpu_access(outer.dmabuf, DMA_TO_DEVICE),
 			 0);
 	inner_is_released();
-	mock_export(&inner, SIZE, 0);
-	dropping_op = MOCK_OP_END;
+	drop_in(MOCK_OP_END);
 	assert_int_equal(dma_buf_end_cpu_access(outer.dmabuf, DMA_TO_DEVICE),
 			 0);
 	inner_is_released();

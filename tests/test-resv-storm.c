@@ -76,6 +76,17 @@ static void storm_check(struct storm *storm)
 	assert_int_equal(counted, sum);
 }
 
+static void storm_of(struct storm *storm,
+		     void (*run)(struct crowd *crowd, unsigned int me),
+		     unsigned int nr_threads)
+{
+	struct crowd crowd = { .run = run, .data = storm };
+
+	storm_init(storm);
+	crowd_check(&crowd, nr_threads);
+	storm_check(storm);
+}
+
 static void unlock_all(struct storm *storm, const unsigned int *order,
 		       unsigned int nr)
 {
@@ -144,14 +155,10 @@ static void storm_run(struct crowd *crowd, unsigned int me)
 
 static void storm_of_contexts_ends(void **state)
 {
-	struct crowd crowd = { .run = storm_run };
 	struct storm storm;
 
 	(void)state;
-	storm_init(&storm);
-	crowd.data = &storm;
-	crowd_check(&crowd, NR_THREADS);
-	storm_check(&storm);
+	storm_of(&storm, storm_run, NR_THREADS);
 }
 
 /* Everybody wants all, in two opposite orders. */
@@ -175,15 +182,11 @@ static void opposite_run(struct crowd *crowd, unsigned int me)
 
 static void opposite_orders_end(void **state)
 {
-	struct crowd crowd = { .run = opposite_run };
 	struct storm storm;
 
 	(void)state;
-	storm_init(&storm);
-	crowd.data = &storm;
-	crowd_check(&crowd, NR_THREADS);
+	storm_of(&storm, opposite_run, NR_THREADS);
 	assert_int_equal(storm.counts[0], NR_THREADS * NR_ROUNDS);
-	storm_check(&storm);
 }
 
 /* Threads without a context take one at a time, or try. */
@@ -214,14 +217,10 @@ static void mixed_run(struct crowd *crowd, unsigned int me)
 
 static void storm_with_and_without_contexts_ends(void **state)
 {
-	struct crowd crowd = { .run = mixed_run };
 	struct storm storm;
 
 	(void)state;
-	storm_init(&storm);
-	crowd.data = &storm;
-	crowd_check(&crowd, NR_THREADS);
-	storm_check(&storm);
+	storm_of(&storm, mixed_run, NR_THREADS);
 }
 
 /* The last thread interrupts the others until they are through. */
@@ -305,17 +304,13 @@ static void intr_run(struct crowd *crowd, unsigned int me)
 static void storm_of_interruptions_ends(void **state)
 {
 	struct sigaction action = { .sa_handler = hear }, old;
-	struct crowd crowd = { .run = intr_run };
 	struct storm storm;
 
 	(void)state;
 	nr_ended = 0;
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGUSR1, &action, &old);
-	storm_init(&storm);
-	crowd.data = &storm;
-	crowd_check(&crowd, NR_THREADS + 1);
-	storm_check(&storm);
+	storm_of(&storm, intr_run, NR_THREADS + 1);
 	sigaction(SIGUSR1, &old, NULL);
 }
 
@@ -362,14 +357,10 @@ static void job_run(struct crowd *crowd, unsigned int me)
 
 static void storm_of_jobs_ends(void **state)
 {
-	struct crowd crowd = { .run = job_run };
 	struct storm storm;
 
 	(void)state;
-	storm_init(&storm);
-	crowd.data = &storm;
-	crowd_check(&crowd, NR_THREADS);
-	storm_check(&storm);
+	storm_of(&storm, job_run, NR_THREADS);
 }
 
 int main(void)

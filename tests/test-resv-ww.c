@@ -36,24 +36,6 @@ static struct party *const elder = &parties[1];
 static struct party *const younger = &parties[2];
 static struct party *const youngest = &parties[3];
 
-static int begin(void **state)
-{
-	int i;
-
-	for (i = 0; i < NR_OBJS; i++)
-		dma_resv_init(&objs[i]);
-	return leaks_setup(state);
-}
-
-static int end(void **state)
-{
-	int i;
-
-	for (i = 0; i < NR_OBJS; i++)
-		dma_resv_fini(&objs[i]);
-	return leaks_teardown(state);
-}
-
 /* What a party can be told to do */
 
 static int64_t do_init(void *data)
@@ -149,7 +131,6 @@ static void parties_begin(void)
 {
 	int i;
 
-	nr_places = 0;
 	for (i = 0; i < NR_PARTIES; i++) {
 		actor_start(&parties[i].actor);
 		play(&parties[i], do_init, 0);
@@ -164,6 +145,28 @@ static void parties_end(void)
 		play(&parties[i], do_fini, 0);
 		actor_stop(&parties[i].actor);
 	}
+}
+
+static int begin(void **state)
+{
+	int i;
+
+	if (leaks_setup(state))
+		return -1;
+	for (i = 0; i < NR_OBJS; i++)
+		dma_resv_init(&objs[i]);
+	parties_begin();
+	return 0;
+}
+
+static int end(void **state)
+{
+	int i;
+
+	parties_end();
+	for (i = 0; i < NR_OBJS; i++)
+		dma_resv_fini(&objs[i]);
+	return leaks_teardown(state);
 }
 
 static unsigned int nr_waiting(struct dma_resv *obj)
@@ -185,12 +188,19 @@ static void until_waiting(unsigned int obj, unsigned int nr)
 		sched_yield();
 }
 
+/* It stands in the queue then, as one of @nr. */
+static void queue(struct party *party, actor_fn fn, unsigned int obj,
+		  unsigned int nr)
+{
+	start(party, fn, obj);
+	until_waiting(obj, nr);
+}
+
 /* Wait-die: elders wait, those who are younger die. */
 
 static void younger_gets_edeadlk(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(elder, do_lock, 0), 0);
 	assert_int_equal(play(younger, do_lock, 1), 0);
 	assert_int_equal(play(younger, do_lock, 0), -EDEADLK);
@@ -200,23 +210,19 @@ static void younger_gets_edeadlk(void **state)
 	assert_ptr_equal(dma_resv_locking_ctx(&objs[0]), &elder->ctx);
 	play(younger, do_unlock, 1);
 	play(elder, do_unlock, 0);
-	parties_end();
 }
 
 static void elder_waits_and_younger_takes_the_slow_way(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(elder, do_lock, 0), 0);
 	assert_int_equal(play(younger, do_lock, 1), 0);
-	start(elder, do_lock, 1);
-	until_waiting(1, 1);
+	queue(elder, do_lock, 1, 1);
 	assert_int_equal(play(younger, do_lock, 0), -EDEADLK);
 	assert_true(actor_is_busy(&elder->actor));
 	play(younger, do_unlock, 1);
 	assert_int_equal(result_of(elder), 0);
-	start(younger, do_lock_slow, 0);
-	until_waiting(0, 1);
+	queue(younger, do_lock_slow, 0, 1);
 	play(elder, do_unlock, 1);
 	assert_true(actor_is_busy(&younger->actor));
 	play(elder, do_unlock, 0);
@@ -225,39 +231,32 @@ static void elder_waits_and_younger_takes_the_slow_way(void **state)
 	assert_int_equal(younger->ctx.acquired, 2);
 	play(younger, do_unlock, 0);
 	play(younger, do_unlock, 1);
-	parties_end();
 }
 
 /* It may block for ever then, and so it warns. But it takes it, or waits. */
 static void slow_way_waits_though_others_are_held(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(elder, do_lock, 0), 0);
 	assert_int_equal(play(younger, do_lock, 1), 0);
-	start(younger, do_lock_slow, 0);
-	until_waiting(0, 1);
+	queue(younger, do_lock_slow, 0, 1);
 	assert_warned("WARN: dma_resv_lock_slow: ");
 	play(elder, do_unlock, 0);
 	result_of(younger);
 	assert_ptr_equal(objs[0].ctx, &younger->ctx);
 	play(younger, do_unlock, 0);
 	play(younger, do_unlock, 1);
-	parties_end();
 }
 
 /* Who waits without a result cannot be told that it shall give way. */
 static void slow_way_is_not_refused_when_an_elder_comes(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(younger, do_lock, 1), 0);
 	dma_resv_lock(&objs[0], NULL);
-	start(younger, do_lock_slow, 0);
-	until_waiting(0, 1);
+	queue(younger, do_lock_slow, 0, 1);
 	assert_warned("WARN: dma_resv_lock_slow: ");
-	start(elder, do_lock, 0);
-	until_waiting(0, 2);
+	queue(elder, do_lock, 0, 2);
 	assert_true(actor_is_busy(&younger->actor));
 	dma_resv_unlock(&objs[0]);
 	assert_int_equal(result_of(elder), 0);
@@ -267,49 +266,39 @@ static void slow_way_is_not_refused_when_an_elder_comes(void **state)
 	assert_int_equal(younger->ctx.acquired, 2);
 	play(younger, do_unlock, 0);
 	play(younger, do_unlock, 1);
-	parties_end();
 }
 
 static void younger_that_holds_nothing_waits(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(elder, do_lock, 0), 0);
-	start(younger, do_lock, 0);
-	until_waiting(0, 1);
+	queue(younger, do_lock, 0, 1);
 	play(elder, do_unlock, 0);
 	assert_int_equal(result_of(younger), 0);
 	play(younger, do_unlock, 0);
-	parties_end();
 }
 
 static void nobody_dies_of_an_owner_without_context(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(younger, do_lock, 1), 0);
 	dma_resv_lock(&objs[0], NULL);
-	start(younger, do_lock, 0);
-	until_waiting(0, 1);
+	queue(younger, do_lock, 0, 1);
 	dma_resv_unlock(&objs[0]);
 	assert_int_equal(result_of(younger), 0);
 	play(younger, do_unlock, 0);
 	play(younger, do_unlock, 1);
-	parties_end();
 }
 
 static void waiter_without_context_waits_for_anybody(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(younger, do_lock, 0), 0);
-	start(elder, do_lock_plain, 0);
-	until_waiting(0, 1);
+	queue(elder, do_lock_plain, 0, 1);
 	play(younger, do_unlock, 0);
 	assert_int_equal(result_of(elder), 0);
 	assert_null(objs[0].ctx);
 	play(elder, do_unlock, 0);
-	parties_end();
 }
 
 static void waiters_get_it_in_the_order_of_age(void **state)
@@ -321,18 +310,16 @@ static void waiters_get_it_in_the_order_of_age(void **state)
 
 	(void)state;
 	for (k = 0; k < sizeof(orders) / sizeof(*orders); k++) {
-		parties_begin();
+		nr_places = 0;
 		dma_resv_lock(&objs[0], NULL);
 		for (i = 0; i < NR_PARTIES; i++) {
-			start(&parties[orders[k][i]], do_turn, 0);
-			until_waiting(0, i + 1);
+			queue(&parties[orders[k][i]], do_turn, 0, i + 1);
 		}
 		dma_resv_unlock(&objs[0]);
 		for (i = 0; i < NR_PARTIES; i++) {
 			assert_int_equal(result_of(&parties[i]), 0);
 			assert_int_equal(parties[i].place, i + 1);
 		}
-		parties_end();
 	}
 }
 
@@ -340,17 +327,14 @@ static void waiters_get_it_in_the_order_of_age(void **state)
 static void younger_dies_of_a_waiter_in_front(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(younger, do_lock, 1), 0);
 	dma_resv_lock(&objs[0], NULL);
-	start(elder, do_lock, 0);
-	until_waiting(0, 1);
+	queue(elder, do_lock, 0, 1);
 	assert_int_equal(play(younger, do_lock, 0), -EDEADLK);
 	play(younger, do_unlock, 1);
 	dma_resv_unlock(&objs[0]);
 	assert_int_equal(result_of(elder), 0);
 	play(elder, do_unlock, 0);
-	parties_end();
 }
 
 /* The owner is younger than both: the waiter in front is why it dies. */
@@ -358,27 +342,22 @@ static void younger_dies_of_a_waiter_though_it_is_elder_than_the_owner(
 	void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(youngest, do_lock, 0), 0);
 	assert_int_equal(play(younger, do_lock, 1), 0);
-	start(elder, do_lock, 0);
-	until_waiting(0, 1);
+	queue(elder, do_lock, 0, 1);
 	assert_int_equal(play(younger, do_lock, 0), -EDEADLK);
 	play(younger, do_unlock, 1);
 	play(youngest, do_unlock, 0);
 	assert_int_equal(result_of(elder), 0);
 	play(elder, do_unlock, 0);
-	parties_end();
 }
 
 static void waiter_dies_when_an_elder_comes(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(younger, do_lock, 1), 0);
 	dma_resv_lock(&objs[0], NULL);
-	start(younger, do_lock, 0);
-	until_waiting(0, 1);
+	queue(younger, do_lock, 0, 1);
 	start(elder, do_lock, 0);
 	assert_int_equal(result_of(younger), -EDEADLK);
 	until_waiting(0, 1);
@@ -387,41 +366,34 @@ static void waiter_dies_when_an_elder_comes(void **state)
 	dma_resv_unlock(&objs[0]);
 	assert_int_equal(result_of(elder), 0);
 	play(elder, do_unlock, 0);
-	parties_end();
 }
 
 static void waiter_that_holds_nothing_lets_an_elder_pass(void **state)
 {
 	(void)state;
-	parties_begin();
+	nr_places = 0;
 	dma_resv_lock(&objs[0], NULL);
-	start(younger, do_turn, 0);
-	until_waiting(0, 1);
-	start(elder, do_turn, 0);
-	until_waiting(0, 2);
+	queue(younger, do_turn, 0, 1);
+	queue(elder, do_turn, 0, 2);
 	dma_resv_unlock(&objs[0]);
 	assert_int_equal(result_of(elder), 0);
 	assert_int_equal(result_of(younger), 0);
 	assert_int_equal(elder->place, 1);
 	assert_int_equal(younger->place, 2);
-	parties_end();
 }
 
 static void waiter_for_the_youngest_dies_when_an_elder_comes(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(youngest, do_lock, 0), 0);
 	assert_int_equal(play(younger, do_lock, 1), 0);
-	start(younger, do_lock, 0);
-	until_waiting(0, 1);
+	queue(younger, do_lock, 0, 1);
 	start(eldest, do_lock, 0);
 	assert_int_equal(result_of(younger), -EDEADLK);
 	play(younger, do_unlock, 1);
 	play(youngest, do_unlock, 0);
 	assert_int_equal(result_of(eldest), 0);
 	play(eldest, do_unlock, 0);
-	parties_end();
 }
 
 /* Round in a ring: everybody holds one and wants the next. */
@@ -430,14 +402,11 @@ static void ring_is_broken_by_age(void **state)
 	int i;
 
 	(void)state;
-	parties_begin();
 	for (i = 0; i < NR_OBJS; i++)
 		assert_int_equal(play(&parties[i], do_lock, i), 0);
 	/* 0 wants 1's, 1 wants 2's, and 2 wants 0's: the youngest dies. */
-	start(&parties[0], do_lock, 1);
-	until_waiting(1, 1);
-	start(&parties[1], do_lock, 2);
-	until_waiting(2, 1);
+	queue(&parties[0], do_lock, 1, 1);
+	queue(&parties[1], do_lock, 2, 1);
 	assert_int_equal(play(&parties[2], do_lock, 0), -EDEADLK);
 	play(&parties[2], do_unlock, 2);
 	assert_int_equal(result_of(&parties[1]), 0);
@@ -446,19 +415,16 @@ static void ring_is_broken_by_age(void **state)
 	assert_int_equal(result_of(&parties[0]), 0);
 	play(&parties[0], do_unlock, 1);
 	play(&parties[0], do_unlock, 0);
-	parties_end();
 }
 
 static void trylock_fails_while_it_is_held(void **state)
 {
 	(void)state;
-	parties_begin();
 	assert_int_equal(play(elder, do_lock, 0), 0);
 	assert_false(dma_resv_trylock(&objs[0]));
 	assert_true(dma_resv_trylock(&objs[1]));
 	play(elder, do_unlock, 0);
 	dma_resv_unlock(&objs[1]);
-	parties_end();
 }
 
 /* Interrupted */
@@ -471,11 +437,9 @@ static void waits_are_interrupted(void **state)
 	unsigned int i;
 
 	(void)state;
-	parties_begin();
 	dma_resv_lock(&objs[0], NULL);
 	for (i = 0; i < sizeof(fns) / sizeof(*fns); i++) {
-		start(younger, fns[i], 0);
-		until_waiting(0, 1);
+		queue(younger, fns[i], 0, 1);
 		assert_int_equal(actor_interrupt(&younger->actor), -EINTR);
 		assert_int_equal(nr_waiting(&objs[0]), 0);
 		assert_int_equal(younger->ctx.acquired, 0);
@@ -483,7 +447,6 @@ static void waits_are_interrupted(void **state)
 	dma_resv_unlock(&objs[0]);
 	assert_int_equal(play(younger, do_lock, 0), 0);
 	play(younger, do_unlock, 0);
-	parties_end();
 }
 
 static void deaf_waits_are_not_interrupted(void **state)
@@ -492,33 +455,26 @@ static void deaf_waits_are_not_interrupted(void **state)
 	unsigned int i;
 
 	(void)state;
-	parties_begin();
 	for (i = 0; i < sizeof(fns) / sizeof(*fns); i++) {
 		assert_int_equal(play(elder, do_lock, 0), 0);
-		start(younger, fns[i], 0);
-		until_waiting(0, 1);
+		queue(younger, fns[i], 0, 1);
 		start(elder, do_unlock, 0);
 		assert_int_equal(actor_interrupt(&younger->actor), 0);
 		play(younger, do_unlock, 0);
 	}
-	parties_end();
 }
 
 static void others_get_on_when_a_waiter_is_interrupted(void **state)
 {
 	(void)state;
-	parties_begin();
 	dma_resv_lock(&objs[0], NULL);
-	start(elder, do_lock_intr, 0);
-	until_waiting(0, 1);
-	start(younger, do_lock, 0);
-	until_waiting(0, 2);
+	queue(elder, do_lock_intr, 0, 1);
+	queue(younger, do_lock, 0, 2);
 	assert_int_equal(actor_interrupt(&elder->actor), -EINTR);
 	assert_int_equal(nr_waiting(&objs[0]), 1);
 	dma_resv_unlock(&objs[0]);
 	assert_int_equal(result_of(younger), 0);
 	play(younger, do_unlock, 0);
-	parties_end();
 }
 
 #define WW_TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* test-scatterlist.c - pages, and tables over them */
-
+/* test-scatterlist.c - tables over pages */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,47 +13,12 @@
 
 #include <dmabuf/dmabuf.h>
 
+#include "process.h"
+
 #define GIB ((size_t)1 << 30)
 #define NR_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
 static size_t page;
-
-static int memfd_new(size_t size, unsigned int flags)
-{
-	int fd = memfd_create("dmabuf:test", flags | MFD_ALLOW_SEALING);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)size), 0);
-	return fd;
-}
-
-/* The same file, opened once more. */
-static int reopen(int fd, int flags)
-{
-	char path[64];
-	int again;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	again = open(path, flags | O_CLOEXEC);
-	assert_true(again >= 0);
-	return again;
-}
-
-static void *anon_new(size_t size)
-{
-	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_ptr_not_equal(addr, MAP_FAILED);
-	return addr;
-}
-
-static bool is_mapped(void *addr)
-{
-	unsigned char present;
-
-	return mincore(addr, 1, &present) == 0;
-}
 
 static void table_is_empty(const struct sg_table *table)
 {
@@ -66,222 +27,11 @@ static void table_is_empty(const struct sg_table *table)
 	assert_int_equal(table->orig_nents, 0);
 }
 
-/* Pages of a memfd */
-
-static void memfd_pages_show_the_file(void **state)
-{
-	int fd = memfd_new(4 * page, 0);
-	struct dmabuf_pages pages;
-	char byte;
-
-	(void)state;
-	assert_int_equal(pwrite(fd, "x", 1, (off_t)(2 * page)), 1);
-	assert_int_equal(dmabuf_pages_init_memfd(&pages, fd, (off_t)page,
-						 3 * page), 0);
-	assert_true(pages.size == 3 * page);
-	assert_int_equal(*(char *)page_address(dmabuf_pages_nth(&pages, 1)),
-			 'x');
-	memset(page_address(dmabuf_pages_nth(&pages, 2)), 'y', 1);
-	assert_int_equal(pread(fd, &byte, 1, (off_t)(3 * page)), 1);
-	assert_int_equal(byte, 'y');
-	dmabuf_pages_fini(&pages);
-	close(fd);
-}
-
-static void memfd_pages_need_no_fd_afterwards(void **state)
-{
-	int fd = memfd_new(page, 0);
-	struct dmabuf_pages pages;
-	void *addr;
-
-	(void)state;
-	assert_int_equal(dmabuf_pages_init_memfd(&pages, fd, 0, page), 0);
-	assert_true(pages.writable);
-	close(fd);
-	addr = page_address(dmabuf_pages_nth(&pages, 0));
-	memset(addr, 1, page);
-	dmabuf_pages_fini(&pages);
-	assert_false(is_mapped(addr));
-	assert_null(dmabuf_pages_nth(&pages, 0));
-	dmabuf_pages_fini(&pages);
-}
-
-static void memfd_size_is_rounded_up(void **state)
-{
-	int fd = memfd_new(page + 1, 0);
-	struct dmabuf_pages pages;
-
-	(void)state;
-	assert_int_equal(dmabuf_pages_init_memfd(&pages, fd, 0, page + 1), 0);
-	assert_true(pages.size == 2 * page);
-	dmabuf_pages_fini(&pages);
-	close(fd);
-}
-
-static void memfd_range_outside_the_file_is_einval(void **state)
-{
-	struct dmabuf_pages pages = { 0 };
-	int fd = memfd_new(2 * page, 0);
-	const struct {
-		off_t offset;
-		size_t size;
-	} bad[] = {
-		{ 0, 0 },		  /* empty */
-		{ 0, 2 * page + 1 },	  /* past the end */
-		{ (off_t)page, 2 * page },
-		{ (off_t)(2 * page), 1 },
-		{ 1, page },		  /* inside a page */
-		{ -(off_t)page, page },
-		{ 0, SIZE_MAX },	  /* overflow */
-		{ (off_t)page, SIZE_MAX - page + 1 },
-	};
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < NR_ELEMENTS(bad); i++)
-		assert_int_equal(dmabuf_pages_init_memfd(&pages, fd,
-							 bad[i].offset,
-							 bad[i].size),
-				 -EINVAL);
-	assert_null(pages.addr);
-	close(fd);
-}
-
-static void memfd_errors_of_mmap_come_back(void **state)
-{
-	struct dmabuf_pages pages = { 0 };
-	int fd = memfd_new(page, 0), wronly = reopen(fd, O_WRONLY);
-
-	(void)state;
-	assert_int_equal(dmabuf_pages_init_memfd(&pages, -1, 0, page), -EBADF);
-	assert_int_equal(dmabuf_pages_init_memfd(&pages, wronly, 0, page),
-			 -EACCES);
-	assert_null(pages.addr);
-	close(wronly);
-	close(fd);
-}
-
-/* Neither signal nor guess: the kernel refuses to make the pages writable. */
-static void assert_read_only(int fd)
-{
-	struct dmabuf_pages pages;
-
-	assert_int_equal(dmabuf_pages_init_memfd(&pages, fd, 0, page), 0);
-	assert_int_equal(*(char *)page_address(dmabuf_pages_nth(&pages, 0)),
-			 'r');
-	assert_false(pages.writable);
-	assert_int_equal(mprotect(pages.addr, page, PROT_READ | PROT_WRITE),
-			 -1);
-	assert_int_equal(errno, EACCES);
-	dmabuf_pages_fini(&pages);
-}
-
-static void memfd_opened_read_only_gives_read_only_pages(void **state)
-{
-	int fd = memfd_new(page, 0), rdonly = reopen(fd, O_RDONLY);
-
-	(void)state;
-	assert_int_equal(pwrite(fd, "r", 1, 0), 1);
-	assert_read_only(rdonly);
-	close(rdonly);
-	close(fd);
-}
-
-static void memfd_sealed_against_writing_gives_read_only_pages(void **state)
-{
-	const int seals[] = { F_SEAL_WRITE, F_SEAL_FUTURE_WRITE };
-	size_t i;
-	int fd;
-
-	(void)state;
-	for (i = 0; i < NR_ELEMENTS(seals); i++) {
-		fd = memfd_new(page, 0);
-		assert_int_equal(pwrite(fd, "r", 1, 0), 1);
-		assert_int_equal(fcntl(fd, F_ADD_SEALS, seals[i]), 0);
-		assert_read_only(fd);
-		close(fd);
-	}
-}
-
-/* A part of a huge page maps, and unmaps, as the whole one. */
-static void memfd_of_huge_pages_is_rounded_to_these(void **state)
-{
-	int fd = memfd_create("dmabuf:huge", MFD_HUGETLB);
-	struct dmabuf_pages pages = { 0 };
-	size_t huge;
-	void *addr;
-	int ret;
-
-	(void)state;
-	if (fd < 0) {
-		print_message("no huge pages here: memfd_create: %s\n",
-			      strerror(errno));
-		skip();
-	}
-	for (huge = page; ftruncate(fd, (off_t)huge); huge *= 2)
-		assert_true(huge < GIB);
-	assert_int_equal(dmabuf_pages_init_memfd(&pages, fd, (off_t)page, page),
-			 -EINVAL);
-	ret = dmabuf_pages_init_memfd(&pages, fd, 0, page);
-	if (ret == -ENOMEM) {
-		print_message("no huge pages reserved\n");
-		close(fd);
-		skip();
-	}
-	assert_int_equal(ret, 0);
-	assert_true(pages.size == huge);
-	addr = pages.addr;
-	dmabuf_pages_fini(&pages);
-	assert_false(is_mapped(addr));
-	close(fd);
-}
-
-/* Pages of a mapping */
-
-static void mapping_pages_leave_the_mapping_alone(void **state)
-{
-	char *addr = anon_new(2 * page);
-	struct dmabuf_pages pages;
-
-	(void)state;
-	assert_int_equal(dmabuf_pages_init_mapping(&pages, addr, page + 1), 0);
-	assert_true(pages.size == 2 * page);
-	assert_true(pages.writable);
-	assert_ptr_equal(page_address(dmabuf_pages_nth(&pages, 0)), addr);
-	assert_ptr_equal(page_address(dmabuf_pages_nth(&pages, 1)),
-			 addr + page);
-	assert_null(dmabuf_pages_nth(&pages, 2));
-	assert_null(dmabuf_pages_nth(&pages, SIZE_MAX));
-	dmabuf_pages_fini(&pages);
-	assert_true(is_mapped(addr));
-	munmap(addr, 2 * page);
-}
-
-static void mapping_that_is_none_is_einval(void **state)
-{
-	struct dmabuf_pages pages = { 0 };
-	char *addr = anon_new(page);
-
-	(void)state;
-	assert_int_equal(dmabuf_pages_init_mapping(&pages, addr, 0), -EINVAL);
-	assert_int_equal(dmabuf_pages_init_mapping(&pages, addr + 1, page),
-			 -EINVAL);
-	assert_int_equal(dmabuf_pages_init_mapping(&pages, NULL, page),
-			 -EINVAL);
-	assert_int_equal(dmabuf_pages_init_mapping(&pages, addr, SIZE_MAX),
-			 -EINVAL);
-	assert_int_equal(dmabuf_pages_init_mapping(&pages, addr,
-						   SIZE_MAX - page + 1),
-			 -EINVAL);
-	assert_null(pages.addr);
-	munmap(addr, page);
-}
-
 /* Tables over a whole run */
 
 static void contiguous_pages_are_one_entry_whatever_the_size(void **state)
 {
-	int fd = memfd_new(5 * GIB, 0);
+	int fd = memfd_make("pages", 5 * GIB, 0);
 	struct dmabuf_pages pages;
 	struct sg_table table;
 
@@ -330,7 +80,7 @@ static void limit_cuts_at_whole_pages(void **state)
 		{ (unsigned int)(7 * page), 1, 7 * page },
 		{ UINT_MAX - 1, 1, 7 * page },
 	};
-	char *addr = anon_new(7 * page);
+	char *addr = anon_map(7 * page);
 	struct dmabuf_pages pages;
 	struct sg_table table;
 	size_t i;
@@ -350,7 +100,7 @@ static void limit_cuts_at_whole_pages(void **state)
 
 static void more_than_the_limit_of_4_gib_is_cut(void **state)
 {
-	int fd = memfd_new(5 * GIB, 0);
+	int fd = memfd_make("pages", 5 * GIB, 0);
 	struct dmabuf_pages pages;
 	struct sg_table table;
 
@@ -368,7 +118,7 @@ static void more_than_the_limit_of_4_gib_is_cut(void **state)
 static void limit_below_a_page_or_no_pages_is_einval(void **state)
 {
 	struct sg_table table = { (void *)1, 1, 1 };
-	char *addr = anon_new(page);
+	char *addr = anon_map(page);
 	struct dmabuf_pages pages;
 
 	(void)state;
@@ -433,7 +183,7 @@ static int pages_setup(void **state)
 	static struct fixture f;
 	size_t i;
 
-	if (dmabuf_pages_init_mapping(&f.pages, anon_new(NR_PAGES * page),
+	if (dmabuf_pages_init_mapping(&f.pages, anon_map(NR_PAGES * page),
 				      NR_PAGES * page))
 		return -1;
 	for (i = 0; i < NR_PAGES; i++)
@@ -639,20 +389,7 @@ static void set_page_fills_the_cpu_side_only(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest pages[] = {
-		cmocka_unit_test(memfd_pages_show_the_file),
-		cmocka_unit_test(memfd_pages_need_no_fd_afterwards),
-		cmocka_unit_test(memfd_size_is_rounded_up),
-		cmocka_unit_test(memfd_range_outside_the_file_is_einval),
-		cmocka_unit_test(memfd_errors_of_mmap_come_back),
-		cmocka_unit_test(memfd_opened_read_only_gives_read_only_pages),
-		cmocka_unit_test(
-			memfd_sealed_against_writing_gives_read_only_pages),
-		cmocka_unit_test(memfd_of_huge_pages_is_rounded_to_these),
-		cmocka_unit_test(mapping_pages_leave_the_mapping_alone),
-		cmocka_unit_test(mapping_that_is_none_is_einval),
-	};
-	const struct CMUnitTest tables[] = {
+	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			contiguous_pages_are_one_entry_whatever_the_size),
 		cmocka_unit_test(limit_cuts_at_whole_pages),
@@ -671,11 +408,8 @@ int main(void)
 		cmocka_unit_test(freed_table_may_be_freed_again),
 		with_pages(set_page_fills_the_cpu_side_only),
 	};
-	int failed;
 
 	page = (size_t)sysconf(_SC_PAGESIZE);
-	failed = cmocka_run_group_tests_name("memory/pages", pages, NULL, NULL);
-	failed += cmocka_run_group_tests_name("memory/tables", tables, NULL,
-					      NULL);
-	return failed ? 1 : 0;
+	return cmocka_run_group_tests_name("memory/tables", tests, NULL,
+					   NULL) != 0;
 }

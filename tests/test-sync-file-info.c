@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -129,6 +128,35 @@ static void a_merge_without_a_name_has_a_generated_one(void **state)
 
 /* Merging */
 
+/* Two fences, a file of each, and one of both */
+struct pair {
+	struct mock_fence *a, *b;
+	int fd1, fd2;
+	int fd;
+};
+
+static struct pair pair_begin(void)
+{
+	struct pair pair = { mock_fence_new(), mock_fence_new(), -1, -1, -1 };
+
+	pair.fd1 = sync_fd(&pair.a->base);
+	pair.fd2 = sync_fd(&pair.b->base);
+	pair.fd = merge_fds(pair.fd1, pair.fd2);
+	return pair;
+}
+
+static void pair_end(struct pair *pair)
+{
+	close(pair->fd1);
+	close(pair->fd2);
+	close(pair->fd);
+	dmabuf_dispatch();
+	dma_fence_signal(&pair->a->base);
+	dma_fence_signal(&pair->b->base);
+	dma_fence_put(&pair->a->base);
+	dma_fence_put(&pair->b->base);
+}
+
 static void a_merge_is_done_with_both(void **state)
 {
 	struct mock_fence *a = mock_fence_new();
@@ -234,10 +262,8 @@ static void info_checks_in_the_kernels_order(void **state)
 {
 	struct sync_file_info info = { .flags = 1, .pad = 1 };
 	struct sync_fence_info leaves[2];
-	struct mock_fence *a = mock_fence_new();
-	struct mock_fence *b = mock_fence_new();
-	int fd1 = sync_fd(&a->base), fd2 = sync_fd(&b->base);
-	int fd = merge_fds(fd1, fd2);
+	struct pair pair = pair_begin();
+	int fd = pair.fd;
 	int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	(void)state;
@@ -261,37 +287,20 @@ static void info_checks_in_the_kernels_order(void **state)
 	info.sync_fence_info = (uintptr_t)leaves;
 	assert_int_equal(dmabuf_sync_file_info(fd, &info), 0);
 	close(other);
-	close(fd1);
-	close(fd2);
-	close(fd);
-	dmabuf_dispatch();
-	dma_fence_signal(&a->base);
-	dma_fence_signal(&b->base);
-	dma_fence_put(&a->base);
-	dma_fence_put(&b->base);
+	pair_end(&pair);
 }
 
 static void info_without_room_tells_how_much_is_needed(void **state)
 {
 	struct sync_file_info info = { .status = 77 };
-	struct mock_fence *a = mock_fence_new();
-	struct mock_fence *b = mock_fence_new();
-	int fd1 = sync_fd(&a->base), fd2 = sync_fd(&b->base);
-	int fd = merge_fds(fd1, fd2);
+	struct pair pair = pair_begin();
 
 	(void)state;
-	assert_int_equal(dmabuf_sync_file_info(fd, &info), 0);
+	assert_int_equal(dmabuf_sync_file_info(pair.fd, &info), 0);
 	assert_int_equal(info.num_fences, 2);
 	assert_int_equal(info.status, 0);
 	assert_string_equal(info.name, "merged");
-	close(fd1);
-	close(fd2);
-	close(fd);
-	dmabuf_dispatch();
-	dma_fence_signal(&a->base);
-	dma_fence_signal(&b->base);
-	dma_fence_put(&a->base);
-	dma_fence_put(&b->base);
+	pair_end(&pair);
 }
 
 /* With more room than is needed. */

@@ -154,20 +154,6 @@ static void a_child_makes_sync_files_of_its_own(void **state)
 
 /* Foreign fences, in parent and child */
 
-static int give_an_fd(int sock, void *data)
-{
-	struct mock_fence *mock = mock_fence_new();
-	int fd = dmabuf_sync_file_fd(&mock->base, O_CLOEXEC);
-
-	(void)data;
-	PEER_CHECK(fd >= 0 && fd_send(sock, fd));
-	close(fd);
-	PEER_CHECK(turn_take(sock));
-	dma_fence_signal(&mock->base);
-	turn_take(sock);
-	return 0;
-}
-
 static int wait_for_the_same(int sock, void *data)
 {
 	struct pollfd event = { .fd = dmabuf_event_fd(), .events = POLLIN };
@@ -188,14 +174,9 @@ static int wait_for_the_same(int sock, void *data)
 static void a_foreign_fence_goes_on_in_the_child(void **state)
 {
 	struct peer producer, child;
-	struct dma_fence *fence;
-	int fd;
+	struct dma_fence *fence = foreign_fence(&producer);
 
 	(void)state;
-	peer_start(&producer, give_an_fd, NULL);
-	fd = fd_recv(producer.sock);
-	fence = fence_of(fd);
-	close(fd);
 	peer_start(&child, wait_for_the_same, &fence);
 	assert_true(turn_take(child.sock));
 	assert_true(turn_give(producer.sock));
@@ -224,14 +205,9 @@ static int find_no_fd_for_an_epoll_set(int sock, void *data)
 static void a_child_without_fds_sees_it_too(void **state)
 {
 	struct peer producer, child;
-	struct dma_fence *fence;
-	int fd;
+	struct dma_fence *fence = foreign_fence(&producer);
 
 	(void)state;
-	peer_start(&producer, give_an_fd, NULL);
-	fd = fd_recv(producer.sock);
-	fence = fence_of(fd);
-	close(fd);
 	peer_start(&child, find_no_fd_for_an_epoll_set, &fence);
 	assert_true(turn_take(child.sock));
 	assert_true(turn_give(producer.sock));

@@ -20,7 +20,8 @@
 
 #include <dmabuf/dmabuf.h>
 
-#include "failure-case.h"
+#include "exporters.h"
+#include "failure-acts.h"
 #include "leaks.h"
 #include "process.h"
 #include "udmabufs.h"
@@ -58,11 +59,6 @@ static int act_export(struct scene *s)
 	return dmabuf_udmabuf_export(ranges, 3, &s->result);
 }
 
-static void undo_export(struct scene *s)
-{
-	dma_buf_put(s->result);
-}
-
 static void end_ranges(struct scene *s)
 {
 	/* No guard was left behind. */
@@ -78,23 +74,12 @@ static void begin_buffer(struct scene *s)
 	close_memfds();
 }
 
-static void end_buffer(struct scene *s)
-{
-	dma_buf_put(s->dmabuf);
-}
-
 /* CPU */
 
-static int act_vmap(struct scene *s)
-{
-	s->vaddr = dma_buf_vmap(s->dmabuf);
-	return PTR_ERR_OR_ZERO(s->vaddr);
-}
-
-static void undo_vmap(struct scene *s)
+static void undo_vmap_of_pieces(struct scene *s)
 {
 	assert_int_equal(number_at((char *)s->vaddr + 3 * PAGE), 0);
-	dma_buf_vunmap(s->dmabuf, s->vaddr);
+	undo_vmap(s);
 }
 
 static int act_mmap(struct scene *s)
@@ -113,28 +98,8 @@ static void undo_mmap(struct scene *s)
 
 static void begin_attach(struct scene *s)
 {
-	const struct dmabuf_device_info info = {
-		.name = "far", .non_coherent = true,
-	};
-
 	begin_buffer(s);
-	assert_int_equal(dmabuf_device_create(&info, &s->dev), 0);
-	s->attach = dma_buf_attach(s->dmabuf, s->dev);
-	assert_false(IS_ERR(s->attach));
-}
-
-static int act_map(struct scene *s)
-{
-	s->table = dma_buf_map_attachment_unlocked(s->attach,
-						   DMA_BIDIRECTIONAL);
-	return PTR_ERR_OR_ZERO(s->table);
-}
-
-static void end_attach(struct scene *s)
-{
-	dma_buf_detach(s->dmabuf, s->attach);
-	dmabuf_device_destroy(s->dev);
-	end_buffer(s);
+	scene_attach(s, device_non_coherent());
 }
 
 /* Views */
@@ -210,22 +175,22 @@ static void end_shared(struct scene *s)
 /* Whoever cannot say what seals it has is no memfd. */
 static const struct failure_case export_cases[] = {
 	{ .name = "dmabuf_udmabuf_export", .begin = begin_ranges,
-	  .act = act_export, .undo = undo_export, .end = end_ranges,
+	  .act = act_export, .undo = undo_result, .end = end_ranges,
 	  .calls_min = 20, .ret = -EBADFD },
 };
 
 static const struct failure_case cases[] = {
 	{ .name = "dma_buf_vmap", .begin = begin_buffer, .act = act_vmap,
-	  .undo = undo_vmap, .end = end_buffer, .calls_min = 4 },
+	  .undo = undo_vmap_of_pieces, .end = end_put, .calls_min = 4 },
 	{ .name = "dma_buf_mmap", .begin = begin_buffer, .act = act_mmap,
-	  .undo = undo_mmap, .end = end_buffer, .calls_min = 4 },
+	  .undo = undo_mmap, .end = end_put, .calls_min = 4 },
 	{ .name = "dma_buf_map_attachment_unlocked", .begin = begin_attach,
-	  .act = act_map, .end = end_attach, .calls_min = 5 },
+	  .act = act_map, .end = end_attached, .calls_min = 5 },
 	{ .name = "dmabuf_udmabuf_view_fd", .begin = begin_buffer,
-	  .act = act_view, .undo = undo_view, .end = end_buffer,
+	  .act = act_view, .undo = undo_view, .end = end_put,
 	  .calls_min = 5, .harmless = POLLED, .reason = POLLED_REASON },
 	{ .name = "dmabuf_udmabuf_view_fd, again", .begin = begin_view_again,
-	  .act = act_view, .undo = undo_view, .end = end_buffer,
+	  .act = act_view, .undo = undo_view, .end = end_put,
 	  .calls_min = 4, .harmless = POLLED, .reason = POLLED_REASON },
 	{ .name = "dma_buf_mmap, of a memfd that has a view",
 	  .begin = begin_shared, .act = act_mmap, .undo = undo_shared,
@@ -356,7 +321,7 @@ static void view_that_cannot_be_watched_leaves_the_fds_alone(void **state)
 	assert_true(nth > 8);
 	close(s.fd);
 	wait_for_refs(s.dmabuf, 1);
-	end_buffer(&s);
+	end_put(&s);
 }
 
 int main(void)

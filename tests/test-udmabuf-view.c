@@ -9,18 +9,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include <dmabuf/dmabuf.h>
 
-#include "exporters.h"
 #include "leaks.h"
 #include "process.h"
 #include "udmabufs.h"
@@ -316,7 +312,7 @@ static void killed_process_gives_its_mapping_back(void **state)
 {
 	struct dma_buf *dmabuf;
 	struct peer peer;
-	int view, status;
+	int view;
 
 	(void)state;
 	peer_start(&peer, maps_and_waits, NULL);
@@ -328,9 +324,7 @@ static void killed_process_gives_its_mapping_back(void **state)
 	dma_buf_put(dmabuf);
 	nothing_closed();
 	assert_int_equal(dmabuf_live_buffers(), 1);
-	assert_int_equal(kill(peer.pid, SIGKILL), 0);
-	status = peer_wait(&peer);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	peer_kill(&peer);
 	wait_for_live_buffers(0);
 }
 
@@ -350,8 +344,7 @@ static void view_in_flight_holds_the_buffer(void **state)
 	close(view);
 	nothing_closed();
 	assert_int_equal(dmabuf_refcount(dmabuf), 2);
-	assert_int_equal(kill(peer.pid, SIGKILL), 0);
-	peer_wait(&peer);
+	peer_kill(&peer);
 	dispatch_until_refs(dmabuf, 1);
 	dma_buf_put(dmabuf);
 }

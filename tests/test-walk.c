@@ -8,14 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <bsd/stdlib.h>
 
 #include <cmocka.h>
 
 #include "leaks.h"
 #include "sanitized.h"
+#include "seed.h"
 #include "walk.h"
 
 #define NR_WALKS 300
@@ -23,35 +21,28 @@
 
 static uint64_t seed;
 
-/* xorshift64*: the same walk from the same seed everywhere. */
-static uint8_t next_byte(uint64_t *state)
+static void walk_play_one(unsigned int nr_steps, uint64_t *state,
+			  struct walk_result *result)
 {
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return (uint8_t)(*state * 0x2545f4914f6cdd1d >> 56);
-}
+	static uint8_t bytes[NR_STEPS * WALK_STEP];
+	size_t len = nr_steps * WALK_STEP;
 
-static void walk_fill(uint8_t *bytes, size_t len, uint64_t *state)
-{
-	while (len--)
-		*bytes++ = next_byte(state);
+	seed_fill(bytes, len, state);
+	if (!walk_play(bytes, len, result))
+		fail_msg("seed %llu, a walk of %u steps, step %u: %s",
+			 (unsigned long long)seed, nr_steps, result->steps,
+			 result->fault);
 }
 
 static void random_walks_hold(void **unused)
 {
-	static uint8_t bytes[NR_STEPS * WALK_STEP];
 	struct walk_result result, sum = { 0 };
 	uint64_t state = seed;
 	int i;
 
 	(void)unused;
 	for (i = 0; i < NR_WALKS; i++) {
-		walk_fill(bytes, sizeof(bytes), &state);
-		if (!walk_play(bytes, sizeof(bytes), &result))
-			fail_msg("seed %llu, walk %d, step %u: %s",
-				 (unsigned long long)seed, i, result.steps,
-				 result.fault);
+		walk_play_one(NR_STEPS, &state, &result);
 		sum.steps += result.steps;
 		sum.releases += result.releases;
 		sum.closes += result.closes;
@@ -63,33 +54,17 @@ static void random_walks_hold(void **unused)
 
 static void short_walks_hold(void **unused)
 {
-	uint8_t bytes[16 * WALK_STEP];
 	struct walk_result result;
 	uint64_t state = ~seed;
 	int i;
 
 	(void)unused;
-	for (i = 0; i < NR_WALKS; i++) {
-		walk_fill(bytes, sizeof(bytes), &state);
-		if (!walk_play(bytes, sizeof(bytes), &result))
-			fail_msg("seed %llu, short walk %d, step %u: %s",
-				 (unsigned long long)seed, i, result.steps,
-				 result.fault);
-	}
+	for (i = 0; i < NR_WALKS; i++)
+		walk_play_one(16, &state, &result);
 }
 
-static void seed_choose(void)
+static void valgrind_say(void)
 {
-	const char *text = getenv("DMABUF_WALK_SEED");
-
-	if (text)
-		seed = strtoull(text, NULL, 0);
-	else
-		seed = arc4random();
-	/* 0 is the one state that never changes. */
-	if (!seed || !~seed)
-		seed = 1;
-	print_message("DMABUF_WALK_SEED=%llu\n", (unsigned long long)seed);
 	if (under_valgrind())
 		print_message("valgrind does not know mremap(2) with an old "
 			      "size of 0: no dma_buf_mmap() of anon buffers\n");
@@ -102,7 +77,8 @@ int main(void)
 		LEAK_TEST(short_walks_hold),
 	};
 
-	seed_choose();
+	seed = seed_choose();
+	valgrind_say();
 	return cmocka_run_group_tests_name("walk", tests, leaks_group_setup,
 					   NULL) != 0;
 }

@@ -3,10 +3,9 @@
 #ifndef TESTS_WALK_MODEL_H
 #define TESTS_WALK_MODEL_H
 
-#include <stdio.h>
-
 #include <dmabuf/dmabuf.h>
 
+#include "holds.h"
 #include "mock-exporter.h"
 #include "walk.h"
 
@@ -102,16 +101,6 @@ struct walk {
 	unsigned int live;
 	struct walk_result *result;
 };
-
-/* The first thing that did not hold ends the walk. */
-#define HOLDS(walk, condition)                                               \
-	do {                                                                 \
-		if (!(condition) && !(walk)->result->fault[0])               \
-			snprintf((walk)->result->fault,                      \
-				 sizeof((walk)->result->fault),              \
-				 "%s:%d: not so: %s", __FILE__, __LINE__,    \
-				 #condition);                                \
-	} while (0)
 
 /* Pick one of those in use, or a free one; NULL when there is none. */
 #define PICK(array, nr, arg, condition)                                      \

@@ -66,6 +66,16 @@ int peer_wait(struct peer *peer)
 	return status;
 }
 
+void peer_kill(struct peer *peer)
+{
+	int status;
+
+	assert_int_equal(kill(peer->pid, SIGKILL), 0);
+	status = peer_wait(peer);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
 void peer_join(struct peer *peer)
 {
 	assert_int_equal(peer_wait(peer), 0);
@@ -258,6 +268,15 @@ int huge_memfd_make(const char *name, size_t size, int seals)
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
 	return fd;
+}
+
+void *anon_map(size_t size)
+{
+	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(addr, MAP_FAILED);
+	return addr;
 }
 
 int fd_reopen(int fd, int flags)

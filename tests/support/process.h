@@ -32,6 +32,9 @@ void peer_join(struct peer *peer);
 /* Closes the socket and waits; returns the status of waitpid(2). */
 int peer_wait(struct peer *peer);
 
+/* Kills it, waits, and closes the socket. */
+void peer_kill(struct peer *peer);
+
 /* In a child: leave with 1, having said why. */
 #define PEER_CHECK(condition)                                        \
 	do {                                                         \
@@ -83,6 +86,9 @@ int memfd_make(const char *name, size_t size, int seals);
 
 /* The same of huge pages, which huge_pages_need() has found. */
 int huge_memfd_make(const char *name, size_t size, int seals);
+
+/* Memory without a file, for munmap(2). */
+void *anon_map(size_t size);
 
 /* Another description of the same inode, without a lock. */
 int fd_reopen(int fd, int flags);

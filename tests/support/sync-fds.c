@@ -11,9 +11,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "mock-fence.h"
 #include "sanitized.h"
 
 #define WAIT_S 10
@@ -82,6 +84,32 @@ struct dma_fence *fence_of(int fd)
 	struct dma_fence *fence = sync_file_get_fence(fd);
 
 	assert_non_null(fence);
+	return fence;
+}
+
+static int give_an_fd(int sock, void *data)
+{
+	struct mock_fence *mock = mock_fence_new();
+	int fd = dmabuf_sync_file_fd(&mock->base, O_CLOEXEC);
+
+	(void)data;
+	PEER_CHECK(fd >= 0 && fd_send(sock, fd));
+	close(fd);
+	PEER_CHECK(turn_take(sock));
+	dma_fence_signal(&mock->base);
+	turn_take(sock);
+	return 0;
+}
+
+struct dma_fence *foreign_fence(struct peer *producer)
+{
+	struct dma_fence *fence;
+	int fd;
+
+	peer_start(producer, give_an_fd, NULL);
+	fd = fd_recv(producer->sock);
+	fence = fence_of(fd);
+	close(fd);
 	return fence;
 }
 

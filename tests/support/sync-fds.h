@@ -8,6 +8,8 @@
 
 #include <dmabuf/dmabuf.h>
 
+#include "process.h"
+
 /* What poll(2) says about @fd now. */
 short events_of(int fd);
 
@@ -21,6 +23,12 @@ int sync_fd(struct dma_fence *fence);
 int point_fd(struct dmabuf_sw_sync *timeline, uint32_t value);
 int merge_fds(int fd1, int fd2);
 struct dma_fence *fence_of(int fd);
+
+/*
+ * Of another process: @producer is started, makes the fence, and signals it at
+ * its turn.
+ */
+struct dma_fence *foreign_fence(struct peer *producer);
 
 /* Leaves of @fd in all, and those with the status. */
 #define LEAVES_MAX 64
