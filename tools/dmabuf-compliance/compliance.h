@@ -63,6 +63,7 @@ extern const struct group udmabuf_list_group, udmabuf_memory_group;
 extern const struct group udmabuf_linux_group;
 extern const struct group sync_file_group, sync_info_group;
 extern const struct group sync_merge_group, sync_linux_group;
+extern const struct group sync_poll_linux_group;
 extern const struct group sw_sync_group, sw_sync_info_group;
 extern const struct group sw_sync_merge_group;
 

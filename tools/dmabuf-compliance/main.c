@@ -27,7 +27,7 @@ static const struct group *const groups[] = {
 	&udmabuf_device_group, &udmabuf_create_group, &udmabuf_list_group,
 	&udmabuf_memory_group, &udmabuf_linux_group,
 	&sync_file_group, &sync_info_group, &sync_merge_group,
-	&sync_linux_group,
+	&sync_linux_group, &sync_poll_linux_group,
 	&sw_sync_group, &sw_sync_info_group, &sw_sync_merge_group,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* buf-poll-linux.c - rows: epoll and ppoll of a buffer */
+/* poll-linux.c - rows: epoll and ppoll of a buffer, epoll of a sync file */
 #define _GNU_SOURCE
 #include "compliance.h"
 #include "uapi.h"
@@ -20,33 +20,36 @@ static void ppolled(void)
 	expect_events(POLLIN | POLLOUT, pollfd.revents, "revents");
 }
 
-static int epoll_of(int buf, unsigned int events)
+static int epoll_of(int fd, unsigned int events)
 {
 	struct epoll_event event = { .events = events };
 	int epoll;
 
 	epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1()");
-	expect(0, epoll_ctl(epoll, EPOLL_CTL_ADD, buf, &event),
-	       "epoll_ctl(ADD, buf, %#x)", events);
+	expect(0, epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event),
+	       "epoll_ctl(ADD, fd, %#x)", events);
 	return epoll;
 }
 
-/* @a: events. */
-static void epolled(void)
+/* @a: events; those that are there are wanted, or none. */
+static void epoll_once(int fd)
 {
 	struct epoll_event event = { .events = 0 };
-	int epoll = epoll_of(buffer(), (unsigned int)the_row->a);
+	int epoll = epoll_of(fd, (unsigned int)the_row->a);
 
-	expect(1, epoll_wait(epoll, &event, 1, 0), "epoll_wait()");
+	expect(the_row->want ? 1 : 0, epoll_wait(epoll, &event, 1, 0),
+	       "epoll_wait()");
 	expect_events(the_row->want, event.events, "events");
 }
 
-static void epolled_nothing(void)
+static void epolled(void)
 {
-	struct epoll_event event = { .events = 0 };
-	int epoll = epoll_of(buffer(), EPOLLPRI);
+	epoll_once(buffer());
+}
 
-	expect(0, epoll_wait(epoll, &event, 1, 0), "epoll_wait()");
+static void epolled_fence(void)
+{
+	epoll_once(signalled_fence());
 }
 
 static void epoll_twice(void)
@@ -131,20 +134,27 @@ static void epoll_edge(void)
 }
 
 #define ROW(name, text, function, ...) \
-	{ .id = "buf." name, .title = text, .run = function, ##__VA_ARGS__ }
+	{ .id = name, .title = text, .run = function, ##__VA_ARGS__ }
 
 static const struct row buf_poll_linux_rows[] = {
-	ROW("poll.ppoll", "ppoll says readable and writable", ppolled),
-	ROW("epoll.in-out", "epoll says readable and writable", epolled, .a = EPOLLIN | EPOLLOUT, .want = EPOLLIN | EPOLLOUT),
-	ROW("epoll.in", "epoll for EPOLLIN says EPOLLIN", epolled, .a = EPOLLIN, .want = EPOLLIN),
-	ROW("epoll.none", "epoll for EPOLLPRI says nothing", epolled_nothing),
-	ROW("epoll.twice", "a second ADD is EEXIST", epoll_twice),
-	ROW("epoll.change", "MOD and DEL work", epoll_changed),
-	ROW("epoll.edge", "an edge is told again and again", epoll_edge),
-	ROW("fence.ppoll", "ppoll follows the fences", ppoll_fence),
-	ROW("fence.epoll-in", "epoll for EPOLLIN follows the fences", epoll_fence, .a = EPOLLIN),
-	ROW("fence.epoll-out", "epoll for EPOLLOUT follows the fences", epoll_fence, .a = EPOLLOUT),
-	ROW("fence.epoll-wakes", "an epoll wakes", epoll_wakes),
+	ROW("buf.poll.ppoll", "ppoll says readable and writable", ppolled),
+	ROW("buf.epoll.in-out", "epoll says readable and writable", epolled, .a = EPOLLIN | EPOLLOUT, .want = EPOLLIN | EPOLLOUT),
+	ROW("buf.epoll.in", "epoll for EPOLLIN says EPOLLIN", epolled, .a = EPOLLIN, .want = EPOLLIN),
+	ROW("buf.epoll.none", "epoll for EPOLLPRI says nothing", epolled, .a = EPOLLPRI),
+	ROW("buf.epoll.twice", "a second ADD is EEXIST", epoll_twice),
+	ROW("buf.epoll.change", "MOD and DEL work", epoll_changed),
+	ROW("buf.epoll.edge", "an edge is told again and again", epoll_edge),
+	ROW("buf.fence.ppoll", "ppoll follows the fences", ppoll_fence),
+	ROW("buf.fence.epoll-in", "epoll for EPOLLIN follows the fences", epoll_fence, .a = EPOLLIN),
+	ROW("buf.fence.epoll-out", "epoll for EPOLLOUT follows the fences", epoll_fence, .a = EPOLLOUT),
+	ROW("buf.fence.epoll-wakes", "an epoll wakes", epoll_wakes),
+};
+
+static const struct row sync_poll_linux_rows[] = {
+	ROW("sync.epoll.in", "epoll for EPOLLIN says EPOLLIN", epolled_fence, .a = EPOLLIN, .want = EPOLLIN),
+	ROW("sync.epoll.out", "epoll for EPOLLOUT says nothing", epolled_fence, .a = EPOLLOUT),
+	ROW("sync.epoll.all", "epoll for everything says EPOLLIN", epolled_fence, .a = EPOLLIN | EPOLLOUT | EPOLLPRI, .want = EPOLLIN),
 };
 
 const struct group buf_poll_linux_group = LINUX_GROUP(TARGET_BUFFER, buf_poll_linux_rows);
+const struct group sync_poll_linux_group = LINUX_GROUP(TARGET_SYNC_FILE, sync_poll_linux_rows);
