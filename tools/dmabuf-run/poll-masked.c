@@ -239,12 +239,12 @@ static void end_locked(struct masked *masked)
 	unsigned int i;
 
 	LIST_REMOVE(masked, link);
-	__atomic_fetch_sub(&nr_all, 1, __ATOMIC_SEQ_CST);
 	masked->ended = true;
-	if (masked->is_select && !are_blank(masked))
-		return;
-	for (i = 0; i < masked->nr; i++)
-		put_back(masked, &masked->patches[i]);
+	if (!masked->is_select || are_blank(masked))
+		for (i = 0; i < masked->nr; i++)
+			put_back(masked, &masked->patches[i]);
+	/* Last: who sees none left does not wait for this. */
+	__atomic_fetch_sub(&nr_all, 1, __ATOMIC_SEQ_CST);
 }
 
 void masked_end(pid_t tid)
