@@ -16,23 +16,20 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/sysmacros.h>
 #include <bsd/string.h>
+#include <bsd/sys/queue.h>
 
+#include "fail.h"
 #include "poll-proxy.h"
 #include "run.h"
+#include "target.h"
+#include "thread.h"
 
 #define NR_HEAPS 130	/* as many as there can be, udmabuf, and one more */
-
-struct failure {
-	SLIST_ENTRY(failure) link;
-	char call[64];
-	unsigned long left;	/* atomic: calls up to the one that fails */
-	int error;
-};
 
 struct entry {
 	LIST_ENTRY(entry) link;
@@ -50,104 +47,13 @@ struct sum {
 	uint64_t bytes, alive, peak;
 };
 
-static SLIST_HEAD(, failure) failures = SLIST_HEAD_INITIALIZER(failures);
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* All below is under it. */
 static LIST_HEAD(entry_list, entry) entries = LIST_HEAD_INITIALIZER(entries);
-static struct entry_list leaked = LIST_HEAD_INITIALIZER(leaked);	/* lock */
-static unsigned int nr_leaked;						/* lock */
-static struct sum sums[NR_HEAPS];	/* lock: by exporter; the last is all */
+static struct entry_list leaked = LIST_HEAD_INITIALIZER(leaked);
+static unsigned int nr_leaked;
+static struct sum sums[NR_HEAPS];	/* by exporter; the last is all */
 static struct sum *const total = &sums[NR_HEAPS - 1];
-
-/* --fail */
-
-static int error_parse(const char *word)
-{
-	char *end;
-	long number = strtol(word, &end, 10);
-	int i;
-
-	if (end != word && !*end)
-		return number > 0 && number < 4096 ? (int)number : 0;
-	for (i = 1; i < 200; i++) {
-		const char *name = strerrorname_np(i);
-
-		if (name && !strcasecmp(name, word))
-			return i;
-	}
-	return 0;
-}
-
-static bool is_call(const char *name)
-{
-	return !strcasecmp(name, "alloc") || !strcasecmp(name, "mmap") ||
-	       decode_knows(name);
-}
-
-static bool failure_parse(struct failure *failure, char *arg)
-{
-	const char *call = strsep(&arg, ":");
-	const char *number = strsep(&arg, ":");
-	char *end = NULL;
-
-	/* Both are one name, as headers have it. */
-	if (!strcasecmp(call, "DMA_BUF_SET_NAME"))
-		call = "DMA_BUF_SET_NAME_B";
-	strlcpy(failure->call, call, sizeof(failure->call));
-	failure->left = number ? strtoul(number, &end, 10) : 0;
-	failure->error = arg ? error_parse(arg) : ENOMEM;
-	if (!is_call(call))
-		complain("--fail: %s is neither alloc, mmap, nor an ioctl that "
-			 "--log shows", call);
-	else if (!failure->left || *end || *number == '-')
-		complain("--fail wants CALL:N or CALL:N:ERRNO, N from 1 on");
-	else if (!failure->error)
-		complain("--fail: %s is no errno", arg);
-	else
-		return true;
-	return false;
-}
-
-bool account_fail_parse(char *arg)
-{
-	struct failure *failure = calloc(1, sizeof(*failure));
-
-	if (!failure) {
-		complain("no memory");
-		return false;
-	}
-	if (!failure_parse(failure, arg)) {
-		free(failure);
-		return false;
-	}
-	SLIST_INSERT_HEAD(&failures, failure, link);
-	return true;
-}
-
-static bool is_its_turn(struct failure *failure)
-{
-	unsigned long left = __atomic_load_n(&failure->left, __ATOMIC_RELAXED);
-
-	while (left)
-		if (__atomic_compare_exchange_n(&failure->left, &left, left - 1,
-						true, __ATOMIC_RELAXED,
-						__ATOMIC_RELAXED))
-			return left == 1;
-	return false;
-}
-
-int account_fail(const char *name, bool allocates)
-{
-	struct failure *failure;
-	int ret = 0;
-
-	SLIST_FOREACH(failure, &failures, link)
-		if (!strcasecmp(failure->call, name) ||
-		    (allocates && !strcasecmp(failure->call, "alloc")))
-			if (is_its_turn(failure) && !ret)
-				ret = -failure->error;
-	return ret;
-}
 
 /* Entries */
 
@@ -247,7 +153,7 @@ static void entry_add(const struct call *call, const struct dma_buf *dmabuf,
 	entry->dev = st->st_dev;
 	entry->ino = st->st_ino;
 	entry->size = dmabuf->size;
-	entry->pid = target_process(call->tid);
+	entry->pid = thread_process(call->tid);
 	strlcpy(entry->detail, call->detail, sizeof(entry->detail));
 	pthread_mutex_lock(&lock);
 	/* For the peak; where a heap has buffers of its own it may be late. */
@@ -331,7 +237,7 @@ static void mappings_look_locked(pid_t pid)
 
 void account_exit(const struct call *call)
 {
-	pid_t pid = target_process(call->tid);
+	pid_t pid = thread_process(call->tid);
 
 	pthread_mutex_lock(&lock);
 	if (!LIST_EMPTY(&entries)) {
@@ -384,26 +290,12 @@ static void leaks_print(void)
 			entry->detail);
 }
 
-/* Who waits for a failure that never comes wants to know. */
-static void failures_report(void)
-{
-	struct failure *failure;
-	unsigned long left;
-
-	SLIST_FOREACH(failure, &failures, link) {
-		left = __atomic_load_n(&failure->left, __ATOMIC_RELAXED);
-		if (left)
-			complain("--fail %s: %lu more of them would have had "
-				 "to be called", failure->call, left);
-	}
-}
-
 unsigned int account_report(void)
 {
 	unsigned int nr;
 
 	settle();
-	failures_report();
+	fail_report();
 	pthread_mutex_lock(&lock);
 	sweep_locked();
 	nr = nr_leaked;

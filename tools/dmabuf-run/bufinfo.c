@@ -12,16 +12,21 @@
  * is let go: each open(2) finds a file that nobody has opened yet, and reads
  * one state.
  */
-#include "devices.h"
+#include "bufinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <dmabuf/dmabuf.h>
+
+#include "call.h"
+#include "log.h"
 #include "poll-proxy.h"
 
 #define NAME "bufinfo"
@@ -118,9 +123,9 @@ static void text_write(int file)
 		return;
 	/* Not those that have just been closed. */
 	polls_dispatch();
-	pthread_mutex_lock(&notify_lock);
+	pthread_mutex_lock(&call_lock);
 	dmabuf_bufinfo(stream);
-	pthread_mutex_unlock(&notify_lock);
+	pthread_mutex_unlock(&call_lock);
 	if (fclose(stream))
 		goto out;
 	while (done < size) {

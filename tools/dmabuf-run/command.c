@@ -3,37 +3,14 @@
 #include "launch.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "devices.h"
+#include "fd-socket.h"
 #include "filter.h"
 #include "run.h"
-
-static void send_listener(int channel, int listener, int devices)
-{
-	struct listener_message message = { .devices = devices };
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec data = { &message, sizeof(message) };
-	struct msghdr msg = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.room),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &listener, sizeof(int));
-	if (sendmsg(channel, &msg, MSG_NOSIGNAL) != sizeof(message))
-		_exit(STATUS_FAILED);
-}
 
 static enum devices_mode devices_place(void)
 {
@@ -62,7 +39,8 @@ _Noreturn void command_run(int channel, const struct signals *before)
 		complain("%s: %s", why, strerror(-listener));
 		_exit(STATUS_FAILED);
 	}
-	send_listener(channel, listener, devices);
+	if (fds_send(channel, &devices, sizeof(devices), &listener, 1))
+		_exit(STATUS_FAILED);
 	close(listener);
 	/* The end of the channel: the supervisor could not go on. */
 	if (recv(channel, &go, 1, 0) != 1)

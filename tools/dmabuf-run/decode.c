@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* decode.c - calls in words, for the log and for who asks where a leak is from */
-#include "run.h"
+/*
+ * decode.c - calls in words, for the log and for who asks where a leak is from
+ */
+#include "decode.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +10,14 @@
 #include <linux/dma-heap.h>
 #include <linux/memfd.h>
 #include <linux/udmabuf.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+
+#include "nodes.h"
+#include "run.h"
+#include "target.h"
 
 #ifndef SYNC_IOC_SET_DEADLINE
 #define SYNC_IOC_SET_DEADLINE _IOW('>', 5, uint64_t[2])

@@ -10,14 +10,20 @@
  * A buffer that is ready wakes who waits whenever it is asked, so that to the
  * kernel EPOLLET makes no difference: an edge is told again and again.
  */
-#include "epoll.h"
+#include "handlers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "answer.h"
+#include "files.h"
+#include "log.h"
 #include "poll-proxy.h"
+#include "run.h"
+#include "target.h"
 
 /* What a buffer never says, however it is asked */
 #define EVENTS_NEVER (EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | \
@@ -101,7 +107,7 @@ void epoll_handle(struct call *call)
 	struct epoll_event event = { 0 };
 	struct file file;
 
-	if (file_of(call, (int)call->args[2], &file))
+	if (file_of(call->tid, (int)call->args[2], &file))
 		return;
 	if (file.kind == FILE_BUFFER || file.kind == FILE_TIMELINE) {
 		int ret = 0;

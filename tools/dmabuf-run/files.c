@@ -6,7 +6,7 @@
  * find, a sync file's and a timeline's is that of the socket that the program
  * was given.
  */
-#include "run.h"
+#include "files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bsd/sys/tree.h>
+
+#include "nodes.h"
+#include "target.h"
+#include "timeline.h"
 
 struct sync_entry {
 	RB_ENTRY(sync_entry) by_ino;
@@ -111,12 +115,12 @@ static void socket_of(struct file *file)
 		file->kind = FILE_TIMELINE;
 }
 
-int file_of(const struct call *call, int fd, struct file *ret_file)
+int file_of(pid_t tid, int fd, struct file *ret_file)
 {
 	int ret;
 
 	*ret_file = (struct file){ .kind = FILE_OTHER };
-	ret = target_fd_stat(call->tid, fd, &ret_file->st);
+	ret = target_fd_stat(tid, fd, &ret_file->st);
 	if (ret)
 		return ret;
 	if (S_ISSOCK(ret_file->st.st_mode)) {
@@ -131,7 +135,7 @@ int file_of(const struct call *call, int fd, struct file *ret_file)
 			return 0;
 		}
 	}
-	ret_file->node = device_of_fd(call->tid, fd, &ret_file->st);
+	ret_file->node = device_of_fd(tid, fd, &ret_file->st);
 	if (ret_file->node)
 		ret_file->kind = FILE_DEVICE;
 	return 0;

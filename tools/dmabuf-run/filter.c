@@ -49,8 +49,8 @@ static const int fd_calls[] = {
 	SCMP_SYS(pwritev2), SCMP_SYS(fstat), SCMP_SYS(ftruncate),
 	SCMP_SYS(fallocate), SCMP_SYS(fcntl), SCMP_SYS(fstatfs),
 	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(dup),
-	SCMP_SYS(getdents64), SCMP_SYS(ioctl), SCMP_SYS(sendfile),
-	SCMP_SYS(splice), SCMP_SYS(copy_file_range), SCMP_SYS(readahead),
+	SCMP_SYS(ioctl), SCMP_SYS(sendfile), SCMP_SYS(splice),
+	SCMP_SYS(copy_file_range), SCMP_SYS(readahead),
 	SCMP_SYS(sync_file_range),
 };
 

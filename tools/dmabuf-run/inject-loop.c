@@ -7,12 +7,14 @@
  * stops at the end or where one fails. Code and table are a memfd of ours, and
  * the program maps that to run it; nothing is left of it afterwards.
  */
-#include "inject.h"
+#include "inject-loop.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "filter.h"
 
 /* The table begins here, behind the code. */
 #define TABLE 128

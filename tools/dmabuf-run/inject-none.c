@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* inject-none.c - machines whose registers are not known here */
-#include "run.h"
+#include "inject.h"
 
 #include <errno.h>
+
+#include "answer.h"
+#include "log.h"
 
 pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* inject-plan.c - which part of which memfd goes where in a mapping */
-#include "inject.h"
+#include "inject-plan.h"
 
 #include <errno.h>
 #include <stdlib.h>

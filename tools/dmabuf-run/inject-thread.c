@@ -20,7 +20,7 @@
  * followed by its stops on the way in and out, a loop of calls up to one that
  * the filter stops for a tracer.
  */
-#include "inject.h"
+#include "inject-thread.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -30,6 +30,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "filter.h"
+#include "thread.h"
 
 /* With PTRACE_O_TRACESYSGOOD, and PTRACE_O_TRACESECCOMP */
 #define CALL_STOP (SIGTRAP | 0x80)
@@ -268,19 +271,10 @@ int inject_thread_loop(struct inject_thread *thread, uint64_t code,
  */
 static bool is_child(pid_t tid)
 {
-	char path[32], line[128];
-	pid_t process = 0, parent = 0;
-	FILE *file;
+	struct thread_status status;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	file = fopen(path, "re");
-	while (file && !parent && fgets(line, sizeof(line), file)) {
-		sscanf(line, "Tgid: %d", &process);
-		sscanf(line, "PPid: %d", &parent);
-	}
-	if (file)
-		fclose(file);
-	return process == tid && parent == getpid();
+	return !thread_status_read(tid, &status) && status.leader &&
+	       status.parent == getpid();
 }
 
 void inject_thread_leave(struct inject_thread *thread, long result)

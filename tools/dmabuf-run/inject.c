@@ -29,6 +29,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "answer.h"
+#include "filter.h"
+#include "inject-loop.h"
+#include "inject-plan.h"
+#include "inject-thread.h"
+#include "log.h"
+
 /* From so many pieces on inject-loop.c is faster. */
 #define LOOP_PIECES 4
 
@@ -64,7 +71,7 @@ static int fd_error(int ret)
 
 static int fd_send(struct injection *injection, int fd, int *ret_number)
 {
-	int number = target_fd_put(injection->call, -1, fd, O_CLOEXEC);
+	int number = call_fd_put(injection->call, -1, fd, O_CLOEXEC);
 
 	if (number < 0)
 		return fd_error(number);

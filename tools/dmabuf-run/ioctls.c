@@ -5,21 +5,23 @@
  * The library answers; here is only what it cannot know: when an answer takes
  * its time, and what the options want.
  */
-#include "run.h"
+#include "handlers.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "answer.h"
+#include "decode.h"
+#include "fail.h"
+#include "files.h"
+#include "interruptions.h"
+#include "nodes.h"
 #include "poll-proxy.h"
-#include "poll-signal.h"
-
-/*
- * In the kernel: the call is made again, unless a handler has run that does not
- * want that. Only right when the thread itself will take the signal.
- */
-#define ERESTARTSYS 512
+#include "target.h"
+#include "thread.h"
+#include "timeline.h"
 
 /*
  * Between two looks at a thread that waits for a fence, for each 32 that wait
@@ -84,7 +86,7 @@ static int64_t look_ns(void)
 	return LOOK_NS * (int64_t)(1 + nr / 32);
 }
 
-/* The library does not wait here: under notify_lock no fence is added. */
+/* The library does not wait here: under call_lock no fence is added. */
 static void buffer_answer(struct call *call, struct dma_buf *dmabuf)
 {
 	long ret = dmabuf_buffer_ioctl(dmabuf, cmd_of(call), call->args[2],
@@ -100,18 +102,18 @@ static bool sync_try(struct call *call, enum dma_resv_usage *ret_usage)
 {
 	bool waits;
 
-	pthread_mutex_lock(&notify_lock);
+	pthread_mutex_lock(&call_lock);
 	waits = would_wait(call, call->dmabuf, ret_usage);
 	if (!waits)
 		buffer_answer(call, call->dmabuf);
-	pthread_mutex_unlock(&notify_lock);
+	pthread_mutex_unlock(&call_lock);
 	return !waits;
 }
 
 static void sync_wait(struct call *call)
 {
 	struct interruptions look = { 0 };
-	enum dma_resv_usage usage;
+	enum dma_resv_usage usage = DMA_RESV_USAGE_WRITE;
 	bool done;
 	int ret = 0;
 
@@ -209,16 +211,16 @@ static void sw_sync_open(struct call *call)
 	long ret;
 	int fd;
 
-	target_task_name(call->tid, name, sizeof(name));
+	thread_name(call->tid, name, sizeof(name));
 	fd = flags < 0 ? flags : timeline_open(name);
 	if (fd < 0) {
 		call_return(call, fd);
 		return;
 	}
-	ret = target_fd_put(call, number, fd, flags);
+	ret = call_fd_put(call, number, fd, flags);
 	close(fd);
 	if (ret >= 0)
-		ret = file_of(call, number, &file);
+		ret = file_of(call->tid, number, &file);
 	if (!ret && file.kind == FILE_TIMELINE)
 		ret = dmabuf_sw_sync_ioctl(timeline_sw_sync(file.timeline),
 					   cmd_of(call), call->args[2],
@@ -287,12 +289,12 @@ void ioctl_handle(struct call *call)
 	int ret;
 
 	if (is_generic(cmd_of(call)) ||
-	    file_of(call, (int)call->args[0], &file))
+	    file_of(call->tid, (int)call->args[0], &file))
 		return;
 	if (file.kind != FILE_OTHER) {
 		call_fix_argument(call, _IOC_SIZE(cmd_of(call)));
 		decode_ioctl(call, &file);
-		ret = account_fail(call->name, allocates(&file));
+		ret = fail_take(call->name, allocates(&file));
 		if (ret)
 			call_return(call, ret);
 		else

@@ -15,7 +15,7 @@ struct signals {
 
 /*
  * Becomes the command, stopped at every call of ours, and hands the listener to
- * the one at the other end of @channel.
+ * the one at the other end of @channel; with it, the enum devices_mode.
  */
 _Noreturn void command_run(int channel, const struct signals *before);
 
@@ -31,11 +31,6 @@ struct news {
 	int status;		/* as from waitpid(2); STATUS_FAILED << 8 */
 	unsigned int leaks;
 	bool last;		/* nothing that it started is left */
-};
-
-/* What comes with the listener */
-struct listener_message {
-	int devices;		/* enum devices_mode */
 };
 
 #endif

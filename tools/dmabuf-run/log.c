@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* log.c - a line for each call that was answered, in the manner of strace */
-#include "run.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "run.h"
 
 static FILE *file;	/* constant after log_open() */
 

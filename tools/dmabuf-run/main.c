@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include "launch.h"
+#include "log.h"
+#include "options.h"
 #include "run.h"
 
 static pid_t supervisor;

@@ -6,12 +6,16 @@
  * be reserved, and a udmabuf of any part of it can be mapped, for which of huge
  * pages only the kernel has the means.
  */
-#include "run.h"
+#include "handlers.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
+
+#include "answer.h"
+#include "decode.h"
+#include "target.h"
 
 /* With its end; a longer one is EINVAL. */
 #define NAME_SIZE 250
@@ -27,14 +31,11 @@ void memfd_handle(struct call *call)
 {
 	unsigned int flags = (unsigned int)call->args[1];
 	char name[NAME_SIZE];
-	int fd;
+	int fd, cloexec = flags & MFD_CLOEXEC ? O_CLOEXEC : 0;
 
 	if (target_read_string(call->tid, name, call->args[0], sizeof(name)))
 		return;
 	decode_memfd(call, name);
 	fd = memfd_create(name, (flags & ~HUGE_FLAGS) | MFD_CLOEXEC);
-	if (fd < 0)
-		call_return(call, -errno);
-	else
-		call_return_low_fd(call, fd, flags & MFD_CLOEXEC ? O_CLOEXEC : 0);
+	call_return_low_fd(call, fd < 0 ? -errno : fd, cloexec);
 }

@@ -5,11 +5,18 @@
  * The kernel maps what is one memfd from its start, by itself, once it is known
  * that the buffer allows it. A buffer out of pieces needs inject.c.
  */
-#include "run.h"
+#include "handlers.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+
+#include "answer.h"
+#include "decode.h"
+#include "fail.h"
+#include "files.h"
+#include "inject.h"
+#include "log.h"
 
 static int flags_without_place(int flags)
 {
@@ -45,7 +52,7 @@ static int check(const struct file *file, const struct call *call)
 						      mode & O_ACCMODE);
 
 	if (!ret)
-		ret = account_fail("mmap", false);
+		ret = fail_take("mmap", false);
 	if (!ret && (flags & MAP_TYPE) == MAP_PRIVATE)
 		ret = private_check(dmabuf, call);
 	return ret;
@@ -65,12 +72,11 @@ static void map(struct call *call, const struct file *file)
 		log_passed(call);
 }
 
-/* Whoever does not end the call lets it go on to the kernel. */
 void mmap_handle(struct call *call)
 {
 	struct file file;
 
-	if (file_of(call, (int)call->args[4], &file))
+	if (file_of(call->tid, (int)call->args[4], &file))
 		return;
 	if (file.kind == FILE_BUFFER) {
 		decode_mmap(call);

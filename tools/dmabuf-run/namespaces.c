@@ -10,13 +10,16 @@
  *
  * What root's programs need all the time they have there too: all users and
  * groups are mapped, to themselves, so that files show their owners, and
- * chown(2) and setuid(2) do what they do. An ordinary user can map himself only.
+ * chown(2) and setuid(2) do what they do. An ordinary user maps himself only.
  */
-#include "devices.h"
+#include "namespaces.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -24,6 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <bsd/string.h>
+
+#include "run.h"
 
 /* The kernel takes less than a page of text. */
 #define MAP_TEXT_MAX 4096

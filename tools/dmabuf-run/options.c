@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* options.c - the command line of dmabuf-run */
-#include "run.h"
+#include "options.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "account.h"
+#include <dmabuf/dmabuf.h>
 
-struct options options;
+#include "fail.h"
+#include "run.h"
 
 static const char usage[] =
 "usage: dmabuf-run [OPTION...] COMMAND [ARGUMENT...]\n"
@@ -43,17 +44,6 @@ static const char usage[] =
 "\n"
 "The exit status is the command's. 125: dmabuf-run failed itself; 126: COMMAND\n"
 "cannot be run; 127: there is no such command. See dmabuf-run(1).\n";
-
-void complain(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "dmabuf-run: ");
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-}
 
 /* The object adds its heap when it is told the name; it stays loaded. */
 static bool heap_added(const char *name, int error)
@@ -100,10 +90,11 @@ static bool heap_add(const char *name, const char *kind)
 	return false;
 }
 
+/* On one line, as the log's are. */
 static bool is_file_name(const char *name)
 {
 	return *name && strcmp(name, ".") && strcmp(name, "..") &&
-	       !strchr(name, '/');
+	       !strpbrk(name, "/\n");
 }
 
 static bool heap_parse(char *arg)
@@ -113,7 +104,8 @@ static bool heap_parse(char *arg)
 	if (kind)
 		*kind++ = '\0';
 	if (!kind || !is_file_name(arg)) {
-		complain("--heap wants NAME=KIND, and NAME is that of a file");
+		complain("--heap wants NAME=KIND, and NAME is that of a file, "
+			 "on one line");
 		return false;
 	}
 	return heap_add(arg, kind);
@@ -210,7 +202,7 @@ static bool option_take(int option, int *ret_status)
 	case OPTION_LEAKS:
 		return options.leaks = true;
 	case OPTION_FAIL:
-		return account_fail_parse(optarg);
+		return fail_parse(optarg);
 	case OPTION_LIMIT:
 		return limit_parse(optarg);
 	case OPTION_HELP:

@@ -8,12 +8,13 @@
  * temporary directory locked; what one that was killed has left, the next one
  * removes.
  */
-#include "paths.h"
+#include "paths-directory.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -21,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <bsd/string.h>
+
+#include "run.h"
 
 #define PREFIX "dmabuf-run."
 

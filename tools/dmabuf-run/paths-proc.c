@@ -5,15 +5,21 @@
  * Links and fdinfo as a kernel with dma-bufs shows them. To open the link of a
  * buffer or a sync file is refused there, since they are not in a file system.
  */
-#include "paths.h"
+#include "paths-proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <bsd/string.h>
+
+#include "answer.h"
+#include "files.h"
+#include "nodes.h"
+#include "target.h"
+#include "text.h"
 
 /* Whose fds we may not look at is not one of the program's processes. */
 static bool may_look(const struct path *path)
@@ -28,12 +34,9 @@ static bool may_look(const struct path *path)
 static bool file_of_path(const struct call *call, const struct path *path,
 			 struct file *ret_file)
 {
-	struct call owner = *call;
-
 	if (path->tid != call->tid && !may_look(path))
 		return false;
-	owner.tid = path->tid;
-	if (file_of(&owner, path->fd, ret_file))
+	if (file_of(path->tid, path->fd, ret_file))
 		return false;
 	if (ret_file->kind != FILE_OTHER)
 		return true;
@@ -92,13 +95,12 @@ static void generic_lines(const struct path *path, const struct file *file,
 			  FILE *to)
 {
 	static const char *const keys[] = { "pos:", "mnt_id:", "ino:" };
-	char name[TARGET_PATH_MAX], line[256];
+	char line[256];
 	int flags = file_flags(path->tid, path->fd, file);
 	FILE *from;
 	size_t i;
 
-	snprintf(name, sizeof(name), "/proc/%d/fdinfo/%d", path->tid, path->fd);
-	from = fopen(name, "re");
+	from = target_fdinfo(path->tid, path->fd);
 	if (!from)
 		return;
 	while (fgets(line, sizeof(line), from)) {
@@ -115,7 +117,6 @@ static bool fdinfo_open(struct call *call, const struct path *path,
 			const struct file *file, int flags)
 {
 	FILE *text;
-	int fd;
 
 	if ((flags & O_ACCMODE) != O_RDONLY || flags & (O_DIRECTORY | O_PATH))
 		return false;
@@ -124,11 +125,7 @@ static bool fdinfo_open(struct call *call, const struct path *path,
 		generic_lines(path, file, text);
 		dmabuf_buffer_fdinfo(file->dmabuf, text);
 	}
-	fd = text_end(text);
-	if (fd < 0)
-		call_return(call, fd);
-	else
-		call_return_low_fd(call, fd, flags & O_CLOEXEC);
+	call_return_low_fd(call, text_end(text), flags & O_CLOEXEC);
 	return true;
 }
 

@@ -5,14 +5,17 @@
  * Every call with a path that the program makes comes here, so most have to be
  * found foreign by their text alone. Links on the way are not looked at.
  */
-#include "paths.h"
+#include "paths-resolve.h"
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <bsd/string.h>
+
+#include "target.h"
 
 /*
  * An absolute path without "//", "/./" and "x/../", in place. True: it ended as
@@ -68,16 +71,15 @@ static bool ends_well(const char *path)
 }
 
 /* Put what a relative path begins with before it. */
-static bool make_absolute(const struct call *call, int dirfd,
-			  char path[PATH_MAX])
+static bool make_absolute(pid_t tid, int dirfd, char path[PATH_MAX])
 {
 	char link[TARGET_PATH_MAX], whole[PATH_MAX];
 	ssize_t size;
 
 	if (dirfd == AT_FDCWD)
-		snprintf(link, sizeof(link), "/proc/%d/cwd", call->tid);
+		snprintf(link, sizeof(link), "/proc/%d/cwd", tid);
 	else
-		target_fd_path(link, call->tid, dirfd);
+		target_fd_path(link, tid, dirfd);
 	size = readlink(link, whole, sizeof(whole) - 1);
 	if (size <= 0 || whole[0] != '/')
 		return false;
@@ -116,10 +118,9 @@ static bool number(const char **text, int *ret_number)
 }
 
 /* "/proc/self/fd/7", and the like */
-static bool is_proc(const struct call *call, const char *text,
-		    struct path *ret_path)
+static bool is_proc(pid_t tid, const char *text, struct path *ret_path)
 {
-	ret_path->tid = call->tid;
+	ret_path->tid = tid;
 	ret_path->kind = PATH_FD;
 	/* A link to the next. */
 	if (begins(&text, "/dev/fd/"))
@@ -179,21 +180,21 @@ static bool is_outside(struct path *ret_path)
 	return true;
 }
 
-bool path_resolve(const struct call *call, int dirfd, uint64_t address,
+bool path_resolve(pid_t tid, int dirfd, uint64_t address,
 		  struct path *ret_path)
 {
 	char *text = ret_path->text;
 	bool above;
 
-	if (target_read_string(call->tid, text, address, PATH_MAX))
+	if (target_read_string(tid, text, address, PATH_MAX))
 		return false;
 	if (text[0] != '/' && (!ends_well(text) ||
-			       !make_absolute(call, dirfd, text)))
+			       !make_absolute(tid, dirfd, text)))
 		return false;
 	directory_translate(text);
 	above = directory_above(text);
 	ret_path->slash = shorten(text);
 	return is_node(text, ret_path) || is_directory(text, ret_path) ||
-	       is_missing(text, ret_path) || is_proc(call, text, ret_path) ||
+	       is_missing(text, ret_path) || is_proc(tid, text, ret_path) ||
 	       (above && is_outside(ret_path));
 }

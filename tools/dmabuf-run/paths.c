@@ -5,63 +5,40 @@
  * What is not about a node, a directory of nodes or an fd of ours goes on to
  * the kernel, and so does what would fail in the same way there.
  */
-#include "paths.h"
+#include "handlers.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "answer.h"
+#include "paths-directory.h"
+#include "paths-proc.h"
+#include "paths-resolve.h"
 #include "poll-proxy.h"
+#include "target.h"
+#include "text.h"
+#include "thread.h"
+#include "timeline.h"
 
 struct path_call {
 	int nr;
 	const char *name;
-	int dirfd;		/* which argument; -1: relative to where it is */
+	int dirfd;		/* which argument; -1: from where it is */
 	int path;		/* likewise */
 	/* False: the kernel's business. */
 	bool (*answer)(struct call *call, const struct path *path);
 };
 
-FILE *text_begin(void)
-{
-	FILE *text;
-	int fd;
-
-	fd = memfd_create("text", MFD_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	text = fdopen(fd, "w");
-	if (!text)
-		close(fd);
-	return text;
-}
-
-int text_end(FILE *text)
-{
-	char path[32];
-	int fd;
-
-	if (!text)
-		return -ENOMEM;
-	/* From its beginning, and not to be written. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(text));
-	fd = fflush(text) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		fd = -errno;
-	fclose(text);
-	return fd;
-}
-
 /* open(2) */
 
-static int device_open(const struct call *call, struct device_node *device,
-		       int flags)
+static int device_open(pid_t tid, struct device_node *device, int flags)
 {
 	char path[32], name[32];
 	FILE *text;
@@ -71,7 +48,7 @@ static int device_open(const struct call *call, struct device_node *device,
 	 * O_PATH: an fd of that sort cannot be given; one that reads is near.
 	 */
 	if (device->kind == DEVICE_SW_SYNC && !(flags & O_PATH)) {
-		target_task_name(call->tid, name, sizeof(name));
+		thread_name(tid, name, sizeof(name));
 		return timeline_open(name);
 	}
 	if (device->kind == DEVICE_BUFINFO && !(flags & O_PATH)) {
@@ -82,7 +59,7 @@ static int device_open(const struct call *call, struct device_node *device,
 			dmabuf_bufinfo(text);
 		return text_end(text);
 	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", node_of(device)->fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", device->fd);
 	if (flags & O_PATH)
 		flags = O_RDONLY;
 	fd = open(path, (flags & (O_ACCMODE | O_NONBLOCK | O_APPEND)) |
@@ -103,10 +80,8 @@ static void node_open(struct call *call, const struct path *path, int flags)
 		 !(path->device->mode & 0222))
 		fd = -EACCES;
 	else
-		fd = device_open(call, path->device, flags);
-	if (fd < 0)
-		call_return(call, fd);
-	else if (path->device->kind == DEVICE_BUFINFO)
+		fd = device_open(call->tid, path->device, flags);
+	if (path->device->kind == DEVICE_BUFINFO)
 		call_return_low_fd(call, fd, cloexec);
 	else
 		call_return_fd(call, fd, cloexec);
@@ -124,10 +99,7 @@ static void directory_opened(struct call *call, const struct path *path,
 		fd = -EISDIR;
 	else
 		fd = directory_open(path->directory);
-	if (fd < 0)
-		call_return(call, fd);
-	else
-		call_return_low_fd(call, fd, flags & O_CLOEXEC);
+	call_return_low_fd(call, fd, flags & O_CLOEXEC);
 }
 
 static bool path_open(struct call *call, const struct path *path, int flags)
@@ -188,7 +160,7 @@ static bool answer_openat2(struct call *call, const struct path *path)
 static int node_stat(struct device_node *device, unsigned int mask,
 		     struct statx *stx)
 {
-	if (statx(node_of(device)->fd, "", AT_EMPTY_PATH, mask, stx))
+	if (statx(device->fd, "", AT_EMPTY_PATH, mask, stx))
 		return -errno;
 	stx->stx_mode = (uint16_t)device->mode;
 	stx->stx_rdev_major = device->major;
@@ -246,14 +218,9 @@ static bool path_stat(const struct path *path, unsigned int mask,
 	return false;
 }
 
-static struct timespec time_of(const struct statx_timestamp *time)
-{
-	return (struct timespec){ time->tv_sec, time->tv_nsec };
-}
-
 static bool stat_answer(struct call *call, const struct path *path, uint64_t to)
 {
-	struct stat st = { 0 };
+	struct stat st;
 	struct statx stx;
 	int ret;
 
@@ -263,19 +230,7 @@ static bool stat_answer(struct call *call, const struct path *path, uint64_t to)
 		call_return(call, ret);
 		return true;
 	}
-	st.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-	st.st_rdev = makedev(stx.stx_rdev_major, stx.stx_rdev_minor);
-	st.st_ino = stx.stx_ino;
-	st.st_mode = stx.stx_mode;
-	st.st_nlink = stx.stx_nlink;
-	st.st_uid = stx.stx_uid;
-	st.st_gid = stx.stx_gid;
-	st.st_size = (off_t)stx.stx_size;
-	st.st_blksize = (blksize_t)stx.stx_blksize;
-	st.st_blocks = (blkcnt_t)stx.stx_blocks;
-	st.st_atim = time_of(&stx.stx_atime);
-	st.st_mtim = time_of(&stx.stx_mtime);
-	st.st_ctim = time_of(&stx.stx_ctime);
+	stat_of_statx(&stx, &st);
 	call_return(call, call_write(call, to, &st, sizeof(st)));
 	return true;
 }
@@ -450,6 +405,6 @@ bool paths_handle(struct call *call)
 	call->name = path_call->name;
 	dirfd = path_call->dirfd < 0 ? AT_FDCWD :
 				       (int)call->args[path_call->dirfd];
-	return path_resolve(call, dirfd, call->args[path_call->path], &path) &&
-	       path_call->answer(call, &path);
+	return path_resolve(call->tid, dirfd, call->args[path_call->path],
+			    &path) && path_call->answer(call, &path);
 }

@@ -18,12 +18,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <bsd/sys/queue.h>
 
-#include "poll-signal.h"
+#include "answer.h"
+#include "log.h"
+#include "target.h"
+#include "thread.h"
 
 #define LOOK_NS 100000
 #define LOOKS 10000

@@ -22,6 +22,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <bsd/sys/queue.h>
+
+#include "target.h"
 
 /* More than a quarter of the smallest send buffer, and less than the half */
 #define HEAVY 2048
@@ -50,14 +53,14 @@ static LIST_HEAD(, poll_proxy) proxies = LIST_HEAD_INITIALIZER(proxies);
 static unsigned int nr_proxies;		/* atomic; written under the lock */
 static bool closed_some;		/* atomic */
 
-int poll_file_of(const struct call *call, int fd, struct file *ret_file)
+int poll_file_of(pid_t tid, int fd, struct file *ret_file)
 {
 	int ret;
 
 	*ret_file = (struct file){ .kind = FILE_OTHER };
-	ret = target_fd_stat(call->tid, fd, &ret_file->st);
+	ret = target_fd_stat(tid, fd, &ret_file->st);
 	if (!ret && S_ISSOCK(ret_file->st.st_mode))
-		return file_of(call, fd, ret_file);
+		return file_of(tid, fd, ret_file);
 	if (ret || !S_ISREG(ret_file->st.st_mode))
 		return ret;
 	ret_file->dmabuf = dmabuf_find(ret_file->st.st_dev,

@@ -3,7 +3,7 @@
 #ifndef DMABUF_RUN_POLL_PROXY_H
 #define DMABUF_RUN_POLL_PROXY_H
 
-#include "run.h"
+#include "files.h"
 
 struct poll_proxy;
 
@@ -37,7 +37,7 @@ int polls_dispatch(void);
 void polls_settle(void);
 
 /* file_of() for what can wait: buffers, sync files */
-int poll_file_of(const struct call *call, int fd, struct file *ret_file);
+int poll_file_of(pid_t tid, int fd, struct file *ret_file);
 
 /* What poll(2) of a buffer with these fences returns, without waiting */
 short buffer_ready(struct dma_buf *dmabuf, short events);

@@ -21,7 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "poll-signal.h"
+#include "interruptions.h"
+#include "target.h"
+#include "thread.h"
 
 #define SECOND_NS INT64_C(1000000000)
 

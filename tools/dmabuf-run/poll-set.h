@@ -3,7 +3,7 @@
 #ifndef DMABUF_RUN_POLL_SET_H
 #define DMABUF_RUN_POLL_SET_H
 
-#include "run.h"
+#include "call.h"
 
 #define DEADLINE_NONE INT64_MAX
 

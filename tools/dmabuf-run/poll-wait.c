@@ -11,15 +11,21 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "answer.h"
+#include "files.h"
+#include "interruptions.h"
+#include "log.h"
 #include "poll-masked.h"
 #include "poll-proxy.h"
 #include "poll-set.h"
-#include "poll-signal.h"
+#include "target.h"
+#include "thread.h"
 
 #define LOOK_NS INT64_C(10000000)
 
@@ -51,13 +57,11 @@ struct wait {
  */
 static uint64_t signals_of(const struct call *call, int fd)
 {
-	char path[TARGET_PATH_MAX], text[512];
-	const char *mask;
+	FILE *file = target_fdinfo(call->tid, fd);
 	uint64_t signals = 0;
-	FILE *file;
+	const char *mask;
+	char text[512];
 
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", call->tid, fd);
-	file = fopen(path, "re");
 	if (!file)
 		return 0;
 	while (fgets(text, sizeof(text), file)) {
@@ -112,7 +116,7 @@ static int stand_in_make(struct wait *wait, unsigned int i)
 	wait->fds[i].fd = -1;
 	if (fd < 0)
 		return 0;
-	ret = poll_file_of(wait->call, fd, &in->file);
+	ret = poll_file_of(wait->call->tid, fd, &in->file);
 	if (!ret && in->file.kind == FILE_BUFFER)
 		return buffer_stand_in(wait, i);
 	if (!ret)

@@ -3,7 +3,7 @@
 #ifndef DMABUF_RUN_POLL_WAIT_H
 #define DMABUF_RUN_POLL_WAIT_H
 
-#include "run.h"
+#include "call.h"
 
 /* For call_defer(): waits in the program's place, and ends the call. */
 void poll_wait(struct call *call);

@@ -7,12 +7,13 @@
  * fences, or is asked for more than a buffer ever says. Sync files are sockets
  * that follow their fence, and so only the latter counts.
  */
-#include "run.h"
+#include "handlers.h"
 
 #include <poll.h>
 #include <sys/syscall.h>
 
-#include "epoll.h"
+#include "answer.h"
+#include "files.h"
 #include "poll-masked.h"
 #include "poll-proxy.h"
 #include "poll-set.h"
@@ -37,7 +38,7 @@ static bool entry_is_native(const struct call *call, const struct poll_set *set,
 	struct file file;
 	bool native = true;
 
-	if (entry->fd < 0 || poll_file_of(call, entry->fd, &file))
+	if (entry->fd < 0 || poll_file_of(call->tid, entry->fd, &file))
 		return true;
 	/* select(2) makes no difference between one and the other POLLIN. */
 	if (set->is_select)
@@ -90,10 +91,6 @@ bool poll_handle(struct call *call)
 {
 	const char *name = name_of(call->nr);
 
-	if (call->nr == SYS_epoll_ctl) {
-		epoll_handle(call);
-		return true;
-	}
 	if (!name)
 		return false;
 	call->name = name;

@@ -6,7 +6,7 @@
  * A dma-buf is neither a regular file nor a socket. For the rest the kernel's
  * own answer is right.
  */
-#include "run.h"
+#include "handlers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,14 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "answer.h"
+#include "decode.h"
+#include "files.h"
+#include "filter.h"
+#include "nodes.h"
+#include "run.h"
+#include "target.h"
 
 #ifndef DMA_BUF_MAGIC
 #define DMA_BUF_MAGIC 0x444d4142
@@ -134,7 +142,7 @@ static void duplicate(struct call *call, const struct file *file, int flags)
 	if (fd < 0)
 		return;
 	if (is_file(fd, file))
-		number = target_fd_add_in_range(call, fd, flags);
+		number = call_fd_add_in_range(call, fd, flags);
 	close(fd);
 	if (number != -EBADF)
 		call_return(call, number);
@@ -370,7 +378,7 @@ static void row_try(struct call *call, const struct row *row, int fd)
 {
 	struct file file;
 
-	if (!in_range(fd) || file_of(call, fd, &file))
+	if (!in_range(fd) || file_of(call->tid, fd, &file))
 		return;
 	if (file.kind != FILE_OTHER) {
 		decode_fd(call, row->name);

@@ -25,8 +25,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "account.h"
+#include "call.h"
+#include "devices.h"
+#include "fd-socket.h"
+#include "inject.h"
+#include "listener.h"
+#include "notify.h"
 #include "poll-proxy.h"
 #include "run.h"
+#include "target.h"
+#include "timeline.h"
 
 static pid_t command_pid;	/* 0: it has ended */
 static int parent_channel;
@@ -86,9 +95,9 @@ static void limit_raise(int resource)
 /* A call of a process that was killed may still be looked at. */
 static void devices_remove(void)
 {
-	pthread_mutex_lock(&notify_lock);
+	pthread_mutex_lock(&call_lock);
 	devices_fini();
-	pthread_mutex_unlock(&notify_lock);
+	pthread_mutex_unlock(&call_lock);
 }
 
 static void tell_end(int status)
@@ -97,7 +106,7 @@ static void tell_end(int status)
 
 	ending.leaks = account_report();
 	/* Whoever waits for the command is to find nothing of us left. */
-	ending.last = notify_fd < 0 || notify_deserted();
+	ending.last = listener_fd < 0 || listener_deserted();
 	if (ending.last)
 		devices_remove();
 	/* Who waits may be gone. */
@@ -169,7 +178,7 @@ static int events_open(void)
 	watch(set, signal_fd, EPOLLIN, EVENT_SIGNAL);
 	watch(set, library, EPOLLIN, EVENT_LIBRARY);
 	watch(set, timelines_epoll_fd, EPOLLIN, EVENT_TIMELINES);
-	watch(set, notify_fd, 0, EVENT_LISTENER);	/* its hang-up */
+	watch(set, listener_fd, 0, EVENT_LISTENER);	/* its hang-up */
 	return set;
 }
 
@@ -247,33 +256,6 @@ static void signals_open(void)
 		give_up("signalfd", errno);
 }
 
-static int receive_listener(int channel, int *ret_devices)
-{
-	struct listener_message message;
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec data = { &message, sizeof(message) };
-	struct msghdr msg = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.room),
-	};
-	struct cmsghdr *cmsg;
-	int fd;
-
-	if (recvmsg(channel, &msg, MSG_CMSG_CLOEXEC) != sizeof(message))
-		return -1;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
-		return -1;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	*ret_devices = message.devices;
-	return fd;
-}
-
 static void *answer(void *data)
 {
 	(void)data;
@@ -310,14 +292,11 @@ static bool proc_is_ours(void)
 	       atoi(name) == getpid();
 }
 
-/* Returns the event loop's fds. */
-static int command_start(const struct signals *before)
+/* Its end of a channel; it comes as far as it can without us. */
+static int command_fork(const struct signals *before)
 {
 	struct news news = { 0 };
-	int devices = 0;
 	int channel[2];
-	char byte;
-	int set;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel))
 		give_up("socketpair", errno);
@@ -334,8 +313,18 @@ static int command_start(const struct signals *before)
 	close(channel[1]);
 	news.command = command_pid;
 	send(parent_channel, &news, sizeof(news), MSG_NOSIGNAL);
-	notify_fd = receive_listener(channel[0], &devices);
-	if (notify_fd < 0)
+	return channel[0];
+}
+
+/* Returns the event loop's fds. */
+static int command_start(const struct signals *before)
+{
+	int channel = command_fork(before);
+	enum devices_mode devices;
+	char byte;
+	int set;
+
+	if (fds_receive(channel, &devices, sizeof(devices), &listener_fd, 1, 0))
 		never_started();
 	if (target_read(command_pid, &byte, (uintptr_t)&byte, 1))
 		give_up("other processes' memory cannot be read here (yama's "
@@ -343,12 +332,12 @@ static int command_start(const struct signals *before)
 	inherited_close();
 	limit_raise(RLIMIT_NOFILE);
 	limit_raise(RLIMIT_FSIZE);
-	devices_set_mode((enum devices_mode)devices);
+	devices_set_mode(devices);
 	set = events_open();
 	answer_start();
-	if (send(channel[0], "", 1, MSG_NOSIGNAL) != 1)
+	if (send(channel, "", 1, MSG_NOSIGNAL) != 1)
 		give_up("the command", EPIPE);
-	close(channel[0]);
+	close(channel);
 	return set;
 }
 

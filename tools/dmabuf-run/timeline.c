@@ -5,7 +5,7 @@
  * The program has one end of a socket pair; that it hangs up says that the last
  * copy was closed, in whatever process. Then its fences fail.
  */
-#include "run.h"
+#include "timeline.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <bsd/sys/queue.h>
 
 struct timeline {
 	LIST_ENTRY(timeline) link;		/* lock */

@@ -1,91 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll-signal.c - what would interrupt a thread of the program
+ * interruptions.c - what would interrupt a thread of the program
  *
  * A thread that waits for our answer is woken by nothing but its death. So it
  * is looked at, over and over, and the answer is given when it has a signal.
  */
-#include "poll-signal.h"
+#include "interruptions.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Threads that are looked at, of a process with many */
 #define STOP_LOOKS 4
-
-enum {
-	PENDING_OWN, PENDING_SHARED, BLOCKED, IGNORED, CAUGHT, THREADS, FD_SIZE,
-	PROCESS, NR_FIELDS,
-};
-
-static const struct {
-	const char *key;
-	int base;
-} fields[NR_FIELDS] = {
-	[PENDING_OWN] = { "SigPnd:", 16 },
-	[PENDING_SHARED] = { "ShdPnd:", 16 },
-	[BLOCKED] = { "SigBlk:", 16 },
-	[IGNORED] = { "SigIgn:", 16 },
-	[CAUGHT] = { "SigCgt:", 16 },
-	[THREADS] = { "Threads:", 10 },
-	[FD_SIZE] = { "FDSize:", 10 },
-	[PROCESS] = { "Tgid:", 10 },
-};
-
-static void line_take(const char *line, uint64_t values[NR_FIELDS])
-{
-	int i;
-
-	for (i = 0; i < NR_FIELDS; i++) {
-		size_t length = strlen(fields[i].key);
-
-		if (!strncmp(line, fields[i].key, length))
-			values[i] = strtoull(line + length, NULL,
-					     fields[i].base);
-	}
-}
-
-/* The line of groups may be longer than all the others together. */
-static void lines_take(FILE *file, uint64_t values[NR_FIELDS])
-{
-	bool begins = true;
-	char part[256];
-
-	while (fgets(part, sizeof(part), file)) {
-		if (begins)
-			line_take(part, values);
-		begins = strchr(part, '\n');
-	}
-}
-
-int thread_status_read(pid_t tid, struct thread_status *ret_status)
-{
-	uint64_t values[NR_FIELDS] = { 0 };
-	char path[32];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	file = fopen(path, "re");
-	if (!file)
-		return -ESRCH;
-	lines_take(file, values);
-	fclose(file);
-	*ret_status = (struct thread_status){
-		.pending_own = values[PENDING_OWN],
-		.pending = values[PENDING_OWN] | values[PENDING_SHARED],
-		.blocked = values[BLOCKED],
-		.ignored = values[IGNORED],
-		.caught = values[CAUGHT],
-		.threads = (int)values[THREADS],
-		.fd_size = (int)values[FD_SIZE],
-		.process = (pid_t)values[PROCESS],
-		.leader = values[PROCESS] == (uint64_t)tid,
-	};
-	return 0;
-}
 
 static uint64_t bit(int signal)
 {

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* caller.c - what the library asks for a call: the program's memory and fds */
+#include "handlers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "files.h"
+#include "target.h"
+
+static int caller_read(struct dmabuf_caller *caller, void *to, uint64_t from,
+		       size_t size)
+{
+	struct call *call = call_of(caller);
+
+	if (from == call->args[2])
+		return call_read_argument(call, to, size);
+	return target_read(call->tid, to, from, size);
+}
+
+static int caller_write(struct dmabuf_caller *caller, uint64_t to,
+			const void *from, size_t size)
+{
+	return call_write(call_of(caller), to, from, size);
+}
+
+static int caller_fd_room(struct dmabuf_caller *caller)
+{
+	pid_t tid = call_of(caller)->tid;
+	off_t nr = target_nr_fds(tid);
+	struct rlimit limit;
+
+	if (nr < 0 || prlimit(tid, RLIMIT_NOFILE, NULL, &limit))
+		return 0;
+	return (rlim_t)nr >= limit.rlim_cur ? -EMFILE : 0;
+}
+
+static int caller_fd_give(struct dmabuf_caller *caller, int fd, int flags)
+{
+	int ret = files_add_sync(fd);
+
+	/* As a dma-buf's; a socket does not mind. */
+	fchmod(fd, S_IRUSR | S_IWUSR);
+	if (!ret)
+		ret = account_room(fd);
+	if (!ret)
+		ret = call_fd_add(call_of(caller), fd, flags);
+	if (ret >= 0)
+		account_fd(call_of(caller), fd);
+	close(fd);
+	return ret;
+}
+
+/*
+ * Only what a udmabuf can be made of is opened: to open a device or a pipe does
+ * something. @pin: an O_PATH fd
+ */
+static int memory_open(int pin)
+{
+	char path[TARGET_PATH_MAX];
+	struct statfs fs;
+	struct stat st;
+	int ret;
+
+	if (fstat(pin, &st) || !S_ISREG(st.st_mode) || fstatfs(pin, &fs) ||
+	    (fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC))
+		return -EBADF;
+	target_fd_path(path, getpid(), pin);
+	/* It may be under a lease: that would have us wait for who holds it. */
+	ret = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (ret < 0 && errno != EAGAIN)
+		ret = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (ret < 0)
+		return errno == EAGAIN ? -EBADF : -errno;
+	return ret;
+}
+
+/* Pinned, as another thread may put something else in the fd's place. */
+static int caller_fd_open(struct dmabuf_caller *caller, int fd)
+{
+	char path[TARGET_PATH_MAX];
+	struct file file;
+	int ret, pin;
+
+	ret = file_of(call_of(caller)->tid, fd, &file);
+	if (ret)
+		return ret;
+	ret = file.kind == FILE_OTHER && S_ISREG(file.st.st_mode) ? 0 : -EBADF;
+	file_put(&file);
+	if (ret)
+		return ret;
+	target_fd_path(path, call_of(caller)->tid, fd);
+	pin = open(path, O_PATH | O_CLOEXEC);
+	if (pin < 0)
+		return errno == ENOENT ? -EBADF : -errno;
+	ret = memory_open(pin);
+	close(pin);
+	return ret;
+}
+
+static int caller_sync_file(struct dmabuf_caller *caller, int fd,
+			    struct sync_file *ret_file)
+{
+	struct file file;
+	int ret = file_of(call_of(caller)->tid, fd, &file);
+
+	if (ret)
+		return ret;
+	if (file.kind != FILE_SYNC) {
+		file_put(&file);
+		return -ENOTTY;
+	}
+	*ret_file = file.sync;
+	return 0;
+}
+
+const struct dmabuf_caller_ops caller_ops = {
+	.read = caller_read,
+	.write = caller_write,
+	.fd_room = caller_fd_room,
+	.fd_give = caller_fd_give,
+	.fd_open = caller_fd_open,
+	.sync_file = caller_sync_file,
+};
