@@ -107,6 +107,26 @@ pty_works() {
 		fail "no pseudo-terminal: $(cat "$scratch/tty")"
 }
 
+# The mode asked for first is the one that it has, so that a failure is no harm.
+the_machine_s_null_stays() {
+	before=$(stat -c '%a %u %g %z' /dev/null)
+	for node in /dev/udmabuf /dev/dma_heap/system; do
+		under chmod "$(stat -c %a /dev/null)" "$node" 2>/dev/null
+		under touch "$node" 2>/dev/null
+	done
+	if [ "$(stat -c '%a %u %g %z' /dev/null)" != "$before" ]; then
+		fail "a node is the machine's /dev/null"
+		return
+	fi
+	# Root's are root's to change, where he may make some.
+	if [ "$mode$who" = mount ] && [ "$(id -u)" -eq 0 ] &&
+		mknod "$scratch/null" c 1 3 2>"$scratch/why"; then
+		rm "$scratch/null"
+		expect '640 0 1' sh -c 'chmod 640 /dev/udmabuf &&
+			chgrp 1 /dev/udmabuf && stat -c "%a %u %g" /dev/udmabuf'
+	fi
+}
+
 # Whose fds nobody may look at, neither may the supervisor.
 other_processes_are_no_concern() {
 	got=$(under readlink /proc/1/fd/0 2>&1 | grep dmabuf-run) &&
@@ -311,6 +331,7 @@ check_all() {
 	program readers
 	devices_stay
 	other_processes_are_no_concern
+	the_machine_s_null_stays
 	where_we_are_stays
 	nested_namespaces_work
 	nodes_of_the_machine_are_preferred

@@ -5,9 +5,11 @@
  * A directory that lacks one of the nodes is covered (cover.c) by one of ours,
  * which has them too.
  *
- * A character device is /dev/null, bound once more: everybody may open it, and
- * stat(2) shows a character device. Which of them an fd is open on is told by
- * its mount, see node_place.
+ * A character device is another /dev/null: everybody may open it, and stat(2)
+ * shows a character device. It is a node of its own where we may make one, so
+ * that chmod(2) of it is no affair of the machine's; in a user namespace nobody
+ * may, and it is the machine's, bound once more, read-only. Which of those an fd
+ * is open on is told by its mount, see node_place.
  */
 #include "mount.h"
 
@@ -18,6 +20,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <bsd/string.h>
@@ -103,6 +106,55 @@ static int bufinfo_make(const char *directory, int socket)
 	return ret;
 }
 
+/* A mount of its own forbids that its look is changed, not to write. */
+static int null_bind(const char *path)
+{
+	struct statvfs st;
+	unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY;
+
+	if (mount("/dev/null", path, NULL, MS_BIND, NULL) || statvfs(path, &st))
+		return -errno;
+	/* Who may not take these away has to name them. */
+	flags |= st.f_flag & (ST_NOSUID | ST_NOEXEC | ST_NOATIME |
+			      ST_NODIRATIME);
+	if (st.f_flag & ST_RELATIME)
+		flags |= MS_RELATIME;
+	return mount(NULL, path, NULL, flags, NULL) ? -errno : 0;
+}
+
+static bool is_usable(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* @there: so is something to mount on. */
+static int null_make(const char *path, bool there)
+{
+	int ret = 0;
+
+	if (!there && !mknod(path, S_IFCHR | 0666, makedev(1, 3))) {
+		if (is_usable(path))
+			return 0;
+		unlink(path);
+	}
+	if (!there)
+		ret = point_make(path, S_IFCHR);
+	return ret ? ret : null_bind(path);
+}
+
+static int file_make(const char *path, mode_t mode)
+{
+	int ret = point_make(path, mode);
+
+	if (!ret && chmod(path, mode & 07777))
+		ret = -errno;
+	return ret;
+}
+
 static int node_make(struct ours *ours, const struct device_node *device,
 		     int socket)
 {
@@ -116,17 +168,21 @@ static int node_make(struct ours *ours, const struct device_node *device,
 		there = !access(device->path, F_OK);
 	if (!there)
 		ret = directory_take(ours, directory);
-	if (!ret && device->kind == DEVICE_BUFINFO)
-		return bufinfo_make(directory, socket);
-	if (!ret && !there)
-		ret = point_make(device->path, device->mode);
 	if (ret)
 		return ret;
+	if (device->kind == DEVICE_BUFINFO)
+		return bufinfo_make(directory, socket);
 	if (S_ISCHR(device->mode))
-		ret = mount("/dev/null", device->path, NULL, MS_BIND, NULL);
-	else
-		ret = chmod(device->path, device->mode & 07777);
-	return ret ? -errno : 0;
+		return null_make(device->path, there);
+	return file_make(device->path, device->mode);
+}
+
+static bool is_machines(const struct statx *stx)
+{
+	struct stat null;
+
+	return !stat("/dev/null", &null) && null.st_ino == stx->stx_ino &&
+	       null.st_dev == makedev(stx->stx_dev_major, stx->stx_dev_minor);
 }
 
 /* For the supervisor: how an fd that is open on the node looks. */
@@ -141,7 +197,7 @@ static int place_note(const struct device_node *device,
 	place->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 	place->ino = stx.stx_ino;
 	place->mount_mask = stx.stx_mask & MOUNT_MASK;
-	if (S_ISCHR(device->mode))
+	if (is_machines(&stx))
 		place->mount = stx.stx_mnt_id;
 	return 0;
 }

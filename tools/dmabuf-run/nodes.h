@@ -24,8 +24,8 @@
 #define MOUNT_MASK (STATX_MNT_ID | STATX_MNT_ID_UNIQUE)
 
 /*
- * How an fd of a node is known again. In the mount namespace the character
- * devices are one file, bound several times: then the mount tells.
+ * How an fd of a node is known again. Where the character devices are one file,
+ * bound several times, the mount tells.
  */
 struct node_place {
 	dev_t dev;
