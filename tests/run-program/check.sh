@@ -61,8 +61,8 @@ user="setpriv --reuid 65534 --regid 65534 --clear-groups"
 
 programs() {
 	for name in life threads forks vforks execs crowd signals killed \
-		hostile passed copies many-fds waits wait-interrupted wait-killed \
-		wait-restarted argument-changes timeline-dies \
+		hostile passed copies many-fds waits wait-counted \
+		wait-interrupted wait-killed wait-restarted argument-changes timeline-dies \
 		below-directory; do
 		status 0 "$run" "$program" $name
 		status 0 "$run" --devices=trap "$static" $name

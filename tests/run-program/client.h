@@ -60,6 +60,7 @@ void case_many_fds(void);
 void case_few_fds(void);
 void case_file_server(const char *directory);
 void case_waits(void);
+void case_wait_counted(void);
 void case_wait_interrupted(void);
 void case_wait_killed(void);
 void case_wait_restarted(void);

@@ -24,6 +24,7 @@ static const struct {
 	{ "many-fds", case_many_fds },
 	{ "few-fds", case_few_fds },
 	{ "waits", case_waits },
+	{ "wait-counted", case_wait_counted },
 	{ "wait-interrupted", case_wait_interrupted },
 	{ "wait-killed", case_wait_killed },
 	{ "wait-restarted", case_wait_restarted },

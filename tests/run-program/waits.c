@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -108,6 +107,42 @@ void case_waits(void)
 	timeline_inc(pending.timeline, 1);
 	for (i = 0; i < 4; i++)
 		CHECK(waiter_end(&waiters[i]) == 0);
+}
+
+/* bufinfo's count of the one buffer that there is */
+static int buffer_count(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/dma_buf/bufinfo", "r");
+	char line[256];
+	int count = -1;
+
+	CHECK(file);
+	while (count < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "%*d %*x %*x %d system", &count);
+	fclose(file);
+	return count;
+}
+
+/* Who has waited is counted no more when the call returns. */
+void case_wait_counted(void)
+{
+	struct waiter waiters[4];
+	int buffer = buffer_new();
+	int timeline = timeline_new();
+	unsigned int turn;
+	int fence, i;
+
+	for (turn = 1; turn <= 100; turn++) {
+		fence = timeline_fence(timeline, turn);
+		fence_import(buffer, fence, DMA_BUF_SYNC_WRITE);
+		close(fence);
+		for (i = 0; i < 4; i++)
+			waiter_start(&waiters[i], buffer);
+		timeline_inc(timeline, 1);
+		for (i = 0; i < 4; i++)
+			CHECK(waiter_end(&waiters[i]) == 0);
+		CHECK(buffer_count() == 1);
+	}
 }
 
 static int handled;	/* atomic */

@@ -97,15 +97,20 @@ static void buffer_answer(struct call *call, struct dma_buf *dmabuf)
 	call_return(call, ret);
 }
 
-/* False: there are fences still, or again. */
+/*
+ * False: there are fences still, or again. Else the reference is given back,
+ * under the lock: bufinfo counts it, and the program may look there next.
+ */
 static bool sync_try(struct call *call, enum dma_resv_usage *ret_usage)
 {
 	bool waits;
 
 	pthread_mutex_lock(&call_lock);
 	waits = would_wait(call, call->dmabuf, ret_usage);
-	if (!waits)
+	if (!waits) {
 		buffer_answer(call, call->dmabuf);
+		dma_buf_put(call->dmabuf);
+	}
 	pthread_mutex_unlock(&call_lock);
 	return !waits;
 }
@@ -127,9 +132,10 @@ static void sync_wait(struct call *call)
 			ret = interruption(call, &look);
 	}
 	__atomic_fetch_sub(&nr_waiting, 1, __ATOMIC_RELAXED);
-	if (!done)
-		call_return(call, ret);
+	if (done)
+		return;
 	dma_buf_put(call->dmabuf);
+	call_return(call, ret);
 }
 
 /* The fd may be closed, or be another file's, while its SYNC waits. */

@@ -149,7 +149,11 @@ static int wait_init(struct wait *wait, struct call *call)
 	return ret;
 }
 
-static void wait_fini(struct wait *wait)
+/*
+ * Before the call is answered: bufinfo counts references, and the program may
+ * look there next.
+ */
+static void stand_ins_free(struct wait *wait)
 {
 	unsigned int i;
 
@@ -163,6 +167,12 @@ static void wait_fini(struct wait *wait)
 		file_put(&in->file);
 	}
 	free(wait->stand_ins);
+	wait->stand_ins = NULL;
+}
+
+static void wait_fini(struct wait *wait)
+{
+	stand_ins_free(wait);
 	free(wait->fds);
 	poll_set_fini(&wait->set);
 }
@@ -262,6 +272,7 @@ static void answer(struct wait *wait)
 {
 	long ret = wait_for(wait);
 
+	stand_ins_free(wait);
 	if (ret != WAIT_MASKED) {
 		call_return(wait->call, poll_set_write(wait->call, &wait->set,
 						       ret));
