@@ -74,4 +74,10 @@ heaps_are 'contiguous other system ' --prefer-real
 is /sys/kernel/debug/sync/info 'regular file'
 is /sys/kernel/debug/other directory
 is /dev/zero 'character special file'
+# A machine that has this one only
+rm -r /dev/dma_heap
+is /dev/udmabuf 'character special file'
+is /dev/dma_heap/system 'character special file'
+is /dev/udmabuf 'regular file' --prefer-real
+is /dev/dma_heap/system 'character special file' --prefer-real
 [ "$bad" = 0 ]

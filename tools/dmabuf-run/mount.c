@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -155,26 +154,22 @@ static int file_make(const char *path, mode_t mode)
 	return ret;
 }
 
-static int node_make(struct ours *ours, const struct device_node *device,
-		     int socket)
+/* The machine has one: that will do to mount on. */
+static bool is_there(const struct device_node *device)
+{
+	return device->kind == DEVICE_UDMABUF && !access(device->path, F_OK);
+}
+
+static int node_make(const struct device_node *device, int socket)
 {
 	char directory[NODE_PATH_MAX];
-	bool there = false;
-	int ret = 0;
 
-	parent_of(directory, device->path);
-	/* The machine has one: that will do to mount on. */
-	if (device->kind == DEVICE_UDMABUF)
-		there = !access(device->path, F_OK);
-	if (!there)
-		ret = directory_take(ours, directory);
-	if (ret)
-		return ret;
-	if (device->kind == DEVICE_BUFINFO)
-		return bufinfo_make(directory, socket);
 	if (S_ISCHR(device->mode))
-		return null_make(device->path, there);
-	return file_make(device->path, device->mode);
+		return null_make(device->path, is_there(device));
+	if (device->kind != DEVICE_BUFINFO)
+		return file_make(device->path, device->mode);
+	parent_of(directory, device->path);
+	return bufinfo_make(directory, socket);
 }
 
 static bool is_machines(const struct statx *stx)
@@ -219,25 +214,38 @@ static void directory_update(const struct ours *ours)
 	}
 }
 
-static int nodes_make(struct ours *ours, int socket, const char **why)
+static int directories_take(struct ours *ours, const char **why)
 {
-	struct device_node *device;
-	int ret;
+	const struct device_node *device;
+	char directory[NODE_PATH_MAX];
+	int ret = 0;
 
 	TAILQ_FOREACH(device, &device_nodes, link) {
 		*why = device->path;
-		ret = node_make(ours, device, socket);
+		parent_of(directory, device->path);
+		if (!is_there(device))
+			ret = directory_take(ours, directory);
 		if (ret)
-			return ret;
+			break;
 	}
-	/* Not before: covering a directory binds again what was bound in it. */
+	return ret;
+}
+
+/* In the end, as what covers a directory has none of its nodes. */
+static int nodes_make(int socket, const char **why)
+{
+	struct device_node *device;
+	int ret = 0;
+
 	TAILQ_FOREACH(device, &device_nodes, link) {
 		*why = device->path;
-		ret = place_note(device, device->place);
+		ret = node_make(device, socket);
+		if (!ret)
+			ret = place_note(device, device->place);
 		if (ret)
-			return ret;
+			break;
 	}
-	return 0;
+	return ret;
 }
 
 int mount_nodes(int socket, const char **why)
@@ -250,7 +258,9 @@ int mount_nodes(int socket, const char **why)
 	if (ret)
 		return ret;
 	mask = umask(0);
-	ret = nodes_make(&ours, socket, why);
+	ret = directories_take(&ours, why);
+	if (!ret)
+		ret = nodes_make(socket, why);
 	umask(mask);
 	if (!ret)
 		directory_update(&ours);
