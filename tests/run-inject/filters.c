@@ -104,6 +104,18 @@ static void no_end_of_a_loop_by_signal(void)
 	works(fd);
 }
 
+/* The code of the loop stays: nobody is told of that, by a signal neither. */
+static void no_unmapping_by_signal(void)
+{
+	int fd = buffer();
+	char *addr;
+
+	forbid(SYS_munmap, 1, UINT32_MAX, SECCOMP_RET_TRAP);
+	addr = client_map(fd, 0, NR);
+	CHECK(addr != MAP_FAILED);
+	CHECK(client_shows_scattered(addr, 1, 0, NR, NR));
+}
+
 /* Whom the pieces of a mapping do not concern */
 static void filters_that_ask_a_tracer(void)
 {
@@ -141,6 +153,7 @@ const struct client_case filter_cases[] = {
 	{ "no_memory_to_execute_by_signal", no_memory_to_execute_by_signal },
 	{ "no_end_of_a_loop", no_end_of_a_loop },
 	{ "no_end_of_a_loop_by_signal", no_end_of_a_loop_by_signal },
+	{ "no_unmapping_by_signal", no_unmapping_by_signal },
 	{ "filters_that_ask_a_tracer", filters_that_ask_a_tracer },
 	{ "no_unusual_flags", no_unusual_flags },
 	{ "no_unusual_flags_by_signal", no_unusual_flags_by_signal },

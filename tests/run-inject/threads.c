@@ -216,7 +216,70 @@ static void registers_keep(int fd, size_t nr)
 	CHECK(client_shows_scattered(addr, 1, 0, nr, NR));
 	CHECK(!memcmp(&after, &expected, sizeof(after)));
 }
+#endif
 
+#ifdef __aarch64__
+/* What a call must leave as it is: all but the first, which has the result */
+struct registers {
+	uint64_t x[29];		/* 0, 17 and 18: not looked at */
+	uint64_t d[4];		/* 0, 7, 8, 15 */
+};
+
+/* mmap(2) with 256 times its number in every register that it does not take */
+static long registers_mmap(int fd, size_t length, struct registers *after)
+{
+	register long x0 __asm__("x0") = 0;
+	register long x1 __asm__("x1") = (long)length;
+	register long x2 __asm__("x2") = PROT_READ | PROT_WRITE;
+	register long x3 __asm__("x3") = MAP_SHARED;
+	register long x4 __asm__("x4") = fd;
+	register long x5 __asm__("x5") = 0;
+	register struct registers *x17 __asm__("x17") = after;
+
+	__asm__ volatile(
+		".irp n, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16\n\t"
+		"mov x\\n, #(\\n * 256)\n\t.endr\n\t"
+		".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28\n\t"
+		"mov x\\n, #(\\n * 256)\n\t.endr\n\t"
+		"fmov d0, x6\n\tfmov d7, x7\n\t"
+		"fmov d8, x9\n\tfmov d15, x28\n\t"
+		"mov x8, #222\n\t"
+		"svc #0\n\t"
+		".irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14\n\t"
+		"str x\\n, [x17, #(\\n * 8)]\n\t.endr\n\t"
+		".irp n, 15, 16, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28\n\t"
+		"str x\\n, [x17, #(\\n * 8)]\n\t.endr\n\t"
+		"stp d0, d7, [x17, #(29 * 8)]\n\t"
+		"stp d8, d15, [x17, #(31 * 8)]\n\t"
+		: "+r"(x0)
+		: "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x17)
+		: "memory", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
+		  "x14", "x15", "x16", "x19", "x20", "x21", "x22", "x23", "x24",
+		  "x25", "x26", "x27", "x28", "d0", "d7", "d8", "d15");
+	return x0;
+}
+
+static void registers_keep(int fd, size_t nr)
+{
+	struct registers expected = {
+		.x = { 0, nr * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       (uint64_t)fd, 0 },
+		.d = { 6 * 256, 7 * 256, 9 * 256, 28 * 256 },
+	};
+	struct registers after = { .x = { 0 } };
+	unsigned int i;
+	char *addr;
+
+	for (i = 6; i <= 28; i++)
+		expected.x[i] = i == 17 || i == 18 ? 0 : i * 256;
+	expected.x[8] = 222;
+	addr = (char *)registers_mmap(fd, nr * PAGE, &after);
+	CHECK(client_shows_scattered(addr, 1, 0, nr, NR));
+	CHECK(!memcmp(&after, &expected, sizeof(after)));
+}
+#endif
+
+#if defined(__x86_64__) || defined(__aarch64__)
 static void registers_are_as_after_any_call(void)
 {
 	int fd = shared_buffer();
@@ -233,7 +296,7 @@ const struct client_case thread_cases[] = {
 	{ "beside_threads_that_allocate", beside_threads_that_allocate },
 	{ "after_the_first_thread_has_ended",
 	  after_the_first_thread_has_ended },
-#ifdef __x86_64__
+#if defined(__x86_64__) || defined(__aarch64__)
 	{ "registers_are_as_after_any_call", registers_are_as_after_any_call },
 #endif
 	{ NULL, NULL },

@@ -10,7 +10,9 @@
 
 # Where an ordinary user has them not: depmod and modprobe.
 PATH=$PATH:/usr/sbin:/sbin
+# For another machine a script sets both anew, before it calls anything.
 debian=$root/build/debian
+debian_arch=amd64
 debian_keys=/usr/share/keyrings/debian-archive-keyring.gpg
 debian_why=
 
@@ -50,8 +52,8 @@ debian_configure() {
 		Dir::Etc::sourceparts "-";
 		Dir::Etc::preferences "-";
 		Dir::Etc::preferencesparts "-";
-		APT::Architecture "amd64";
-		APT::Architectures { "amd64"; };
+		APT::Architecture "$debian_arch";
+		APT::Architectures { "$debian_arch"; };
 		APT::Sandbox::User "root";
 		APT::Update::Error-Mode "any";
 		Acquire::Languages "none";
@@ -75,7 +77,7 @@ debian_update_from() {
 	echo "deb [signed-by=$debian_keys] $1 $2 main" \
 		>"$debian/apt/sources.list"
 	debian_apt get update >"$debian/apt/log" 2>&1 &&
-		[ -n "$(debian_newest amd64)" ]
+		[ -n "$(debian_newest "$debian_arch")" ]
 }
 
 # Lists of the first suite and mirror that have a 6.12.
@@ -166,7 +168,7 @@ debian_have() {
 	[ -f "$file" ]
 }
 
-# debian_kernel FLAVOUR: amd64 or cloud-amd64. Sets kernel_dir, kernel_version,
+# debian_kernel FLAVOUR: amd64, cloud-amd64, arm64. Sets kernel_dir, kernel_version,
 # kernel_image; false, with the reason in debian_why, when there is none.
 debian_kernel() {
 	kernel_dir=$debian/$1

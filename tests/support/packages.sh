@@ -11,6 +11,10 @@ have() {
 		command -v "$1" >/dev/null ;;
 	qemu)
 		command -v qemu-system-x86_64 >/dev/null ;;
+	qemu-arm64)
+		command -v qemu-system-aarch64 >/dev/null ;;
+	gcc-arm64)
+		command -v aarch64-linux-gnu-gcc >/dev/null ;;
 	busybox)
 		have_static busybox ;;
 	kmod)
@@ -82,6 +86,8 @@ package() {
 	apt:cmocka) echo libcmocka-dev ;;
 	apt:libpng) echo libpng-dev ;;
 	apt:qemu) echo qemu-system-x86 ;;
+	apt:qemu-arm64) echo qemu-system-arm ;;
+	apt:gcc-arm64) echo gcc-aarch64-linux-gnu ;;
 	apt:busybox) echo busybox-static ;;
 	apt:xz) echo xz-utils ;;
 
@@ -97,12 +103,16 @@ package() {
 	dnf:cmocka) echo libcmocka-devel ;;
 	dnf:libpng) echo libpng-devel ;;
 	dnf:qemu) echo qemu-system-x86 ;;
+	dnf:qemu-arm64) echo qemu-system-aarch64 ;;
+	dnf:gcc-arm64) echo gcc-aarch64-linux-gnu ;;
 
 	pacman:g++|pacman:gcc-sanitizers|pacman:libc-symbols) ;;
 	pacman:libc) echo glibc linux-api-headers ;;
 	pacman:pkg-config) echo pkgconf ;;
 	pacman:clang-runtime) echo compiler-rt ;;
 	pacman:qemu) echo qemu-system-x86 ;;
+	pacman:qemu-arm64) echo qemu-system-aarch64 ;;
+	pacman:gcc-arm64) echo aarch64-linux-gnu-gcc ;;
 
 	apk:libc) echo musl-dev linux-headers ;;
 	apk:pkg-config) echo pkgconf ;;
@@ -114,6 +124,7 @@ package() {
 	apk:cmocka) echo cmocka-dev ;;
 	apk:libpng) echo libpng-dev ;;
 	apk:qemu) echo qemu-system-x86_64 ;;
+	apk:qemu-arm64) echo qemu-system-aarch64 ;;
 	apk:busybox) echo busybox-static ;;
 	*) echo "$2" ;;
 	esac

@@ -20,8 +20,11 @@
 #define TABLE 128
 
 /*
- * for (; rbx != rbp; rbx += sizeof(struct inject_call))
- *	if (the call at rbx fails, with r13)
+ * INJECT_LOOP of the machine, with two registers at the first call and behind
+ * the last one:
+ *
+ * for (; first != end; first += sizeof(struct inject_call))
+ *	if (the call at first fails)
  *		break;
  * mmap(NULL, 0, 0, MAP_INJECTED, -1, 1);
  *
@@ -31,39 +34,18 @@
  * is not for all: where SIGTRAP is ignored the kernel makes its action the
  * default one, and why a call failed is not told.
  */
-extern const char inject_loop_code[], inject_loop_code_end[];
+extern const char inject_loop_code[] __attribute__((visibility("hidden")));
+extern const char inject_loop_code_end[] __attribute__((visibility("hidden")));
 
 __asm__(".pushsection .rodata\n"
+	".balign 8\n"
 	"inject_loop_code:\n"
-	"0:	cmpq	%rbp, %rbx\n"
-	"	je	1f\n"
-	"	movq	(%rbx), %rax\n"
-	"	movq	8(%rbx), %rdi\n"
-	"	movq	16(%rbx), %rsi\n"
-	"	movq	24(%rbx), %rdx\n"
-	"	movq	32(%rbx), %r10\n"
-	"	movq	40(%rbx), %r8\n"
-	"	movq	48(%rbx), %r9\n"
-	"	syscall\n"
-	"	movq	%rax, %r13\n"
-	"	cmpq	$-4095, %rax\n"
-	"	jae	1f\n"
-	"	addq	$56, %rbx\n"
-	"	jmp	0b\n"
-	"1:	movl	$9, %eax\n"
-	"	xorl	%edi, %edi\n"
-	"	xorl	%esi, %esi\n"
-	"	xorl	%edx, %edx\n"
-	"	movl	$0x1800, %r10d\n"
-	"	movq	$-1, %r8\n"
-	"	movl	$1, %r9d\n"
-	"	syscall\n"
-	"	int3\n"
+	INJECT_LOOP
 	"inject_loop_code_end:\n"
-	"	.popsection\n");
+	".popsection\n");
 
-_Static_assert(sizeof(struct inject_call) == 56 && SYS_mmap == 9 &&
-	       MAP_INJECTED == 0x1800, "as the code has it");
+_Static_assert(sizeof(struct inject_call) == 56 && MAP_INJECTED == 0x1800,
+	       "as the code has it");
 
 static uint64_t entry(const struct inject_loop *loop, size_t index)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inject-regs.h - registers of a stopped thread, for each machine
+ * inject-regs.h - what a machine must know to make a stopped thread do calls
  *
- * A machine has struct thread_regs (what PTRACE_GETREGSET fills), the functions
- * below, and the code in inject-loop.c. Others are built with inject-none.c.
+ * A machine has a header with struct thread_regs, which is what
+ * PTRACE_GETREGSET fills, the functions below, and INJECT_LOOP, the code of
+ * inject-loop.c. It is named here and in meson.build; what is not is built with
+ * inject-none.c.
  */
 #ifndef DMABUF_RUN_INJECT_REGS_H
 #define DMABUF_RUN_INJECT_REGS_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/user.h>
 
 /* A system call; the loop's code knows how it is laid out. */
 struct inject_call {
@@ -18,74 +19,41 @@ struct inject_call {
 	uint64_t args[6];
 };
 
-#if defined(__x86_64__) && defined(__LP64__)
-
-struct thread_regs {
-	struct user_regs_struct user;
-};
+struct thread_regs;
 
 /*
  * In 64-bit code, and on its way out of that call, with an error? At the start
  * of a signal handler all is as there, but for the error.
  */
-static inline bool regs_after_call(const struct thread_regs *regs, uint64_t nr)
-{
-	return regs->user.cs == 0x33 && regs->user.orig_rax == nr &&
-	       (long)regs->user.rax < 0;
-}
+static inline bool regs_after_call(const struct thread_regs *regs, uint64_t nr);
 
-/* Go back by the two bytes of "syscall", and do @call. */
+/* Go back to the instruction that made a call, and do @call. */
 static inline void regs_make_call(struct thread_regs *regs,
-				  const struct inject_call *call)
-{
-	regs->user.rip -= 2;
-	regs->user.rax = call->nr;
-	regs->user.rdi = call->args[0];
-	regs->user.rsi = call->args[1];
-	regs->user.rdx = call->args[2];
-	regs->user.r10 = call->args[3];
-	regs->user.r8 = call->args[4];
-	regs->user.r9 = call->args[5];
-	/* There is no call to be started again. */
-	regs->user.orig_rax = UINT64_MAX;
-}
+				  const struct inject_call *call);
 
-static inline long regs_result(const struct thread_regs *regs)
-{
-	return (long)regs->user.rax;
-}
+static inline long regs_result(const struct thread_regs *regs);
 
-static inline void regs_set_result(struct thread_regs *regs, long result)
-{
-	regs->user.rax = (uint64_t)result;
-}
+/*
+ * As it is where a filter has kept @call from being made, with a signal? With
+ * REGS_TELL_REFUSED it cannot be so otherwise.
+ */
+static inline bool regs_maybe_refused(const struct thread_regs *regs,
+				      const struct inject_call *call);
 
-/* As if it had not been made yet. */
-static inline void regs_set_again(struct thread_regs *regs)
-{
-	regs->user.rip -= 2;
-	regs->user.rax = regs->user.orig_rax;
-	regs->user.orig_rax = UINT64_MAX;
-}
+static inline void regs_set_result(struct thread_regs *regs, long result);
 
 /* Go on at @code, with @first to @end (behind the last one) to be done. */
 static inline void regs_enter_loop(struct thread_regs *regs, uint64_t code,
-				   uint64_t first, uint64_t end)
-{
-	regs->user.rip = code;
-	regs->user.rbx = first;
-	regs->user.rbp = end;
-	regs->user.orig_rax = UINT64_MAX;
-}
+				   uint64_t first, uint64_t end);
 
 /* Which one it ended at: @end, or the one that failed with *ret_result. */
 static inline uint64_t regs_loop_at(const struct thread_regs *regs,
-				    long *ret_result)
-{
-	*ret_result = (long)regs->user.r13;
-	return regs->user.rbx;
-}
+				    long *ret_result);
 
+#if defined(__x86_64__) && defined(__LP64__)
+#include "inject-x86-64.h"
+#elif defined(__aarch64__) && defined(__LP64__)
+#include "inject-arm64.h"
 #endif
 
 #endif

@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -117,10 +118,12 @@ static int first_stop(struct inject_thread *thread)
 	return status < 0 ? status : 0;
 }
 
-int inject_thread_stopped(struct inject_thread *thread, uint64_t nr)
+int inject_thread_stopped(struct inject_thread *thread,
+			  const struct inject_call *made)
 {
 	int ret = first_stop(thread);
 
+	thread->made = *made;
 	thread->gone = ret;
 	if (!ret)
 		ret = regs_get(thread, &thread->regs);
@@ -129,7 +132,7 @@ int inject_thread_stopped(struct inject_thread *thread, uint64_t nr)
 			      &thread->mask);
 	if (ret)
 		return ret;
-	if (regs_after_call(&thread->regs, nr))
+	if (regs_after_call(&thread->regs, made->nr))
 		return mask_set(thread, thread->masked);
 	/* Something else happened to it; the answer stands. */
 	request(thread, PTRACE_DETACH, 0, NULL);
@@ -216,6 +219,19 @@ static int run(struct inject_thread *thread, bool loop)
 	return ret;
 }
 
+/* Is the SIGSYS of a call that was refused to come? */
+static bool refusal_waits(struct inject_thread *thread)
+{
+	struct __ptrace_peeksiginfo_args from = { .nr = 1 };
+	siginfo_t info;
+
+	for (; ptrace(PTRACE_PEEKSIGINFO, thread->tid, &from, &info) == 1;
+	     from.off++)
+		if (info.si_signo == SIGSYS && info.si_code > 0)
+			return true;
+	return false;
+}
+
 int inject_thread_call(struct inject_thread *thread,
 		       const struct inject_call *call, long *ret_result)
 {
@@ -235,8 +251,8 @@ int inject_thread_call(struct inject_thread *thread,
 	if (ret)
 		return ret;
 	*ret_result = regs_result(&regs);
-	/* Its number, as if there had been no call: no call returns that. */
-	thread->refused = (uint64_t)*ret_result == call->nr;
+	thread->refused = regs_maybe_refused(&regs, call) &&
+			  (REGS_TELL_REFUSED || refusal_waits(thread));
 	if (thread->faulted || thread->refused)
 		*ret_result = -EPERM;
 	return 0;
@@ -277,13 +293,24 @@ static bool is_child(pid_t tid)
 	       status.parent == getpid();
 }
 
+/* The signal comes with the next call, and is not the program's to see. */
+static void refusal_take(struct inject_thread *thread)
+{
+	const struct inject_call call = { SYS_gettid, { 0 } };
+	long result;
+
+	inject_thread_call(thread, &call, &result);
+}
+
 void inject_thread_leave(struct inject_thread *thread, long result)
 {
 	struct thread_regs regs = thread->regs;
 
+	if (thread->refused)
+		refusal_take(thread);
 	if (!thread->gone) {
 		if (result == INJECT_AGAIN)
-			regs_set_again(&regs);
+			regs_make_call(&regs, &thread->made);
 		else
 			regs_set_result(&regs, result);
 		regs_set(thread, &regs);

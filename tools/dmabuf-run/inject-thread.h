@@ -19,7 +19,8 @@ struct inject_thread {
 	bool dead;			/* to be buried */
 	bool faulted;			/* its last run */
 	bool refused;			/* its last call, with SIGSYS to come */
-	struct thread_regs regs;	/* as they were */
+	struct inject_call made;	/* by itself: it comes out of that */
+	struct thread_regs regs;	/* as they were then */
 	uint64_t mask;			/* likewise */
 	uint64_t masked;		/* meanwhile */
 };
@@ -30,8 +31,9 @@ int inject_thread_seize(struct inject_thread *thread, pid_t tid);
 /* It is to stop on its way out of the call that it is in. */
 void inject_thread_interrupt(struct inject_thread *thread);
 
-/* Wait until it has, out of call number @nr. 0 or -errno. */
-int inject_thread_stopped(struct inject_thread *thread, uint64_t nr);
+/* Wait until it has, out of @made. 0 or -errno. */
+int inject_thread_stopped(struct inject_thread *thread,
+			  const struct inject_call *made);
 
 /*
  * Make it do the call. 0, with its result, which is -EPERM when the program

@@ -27,7 +27,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "answer.h"
 #include "filter.h"
@@ -262,13 +261,15 @@ static long fds_take_back(struct injection *injection, int why)
 static void traced(struct injection *injection)
 {
 	struct inject_thread *thread = &injection->thread;
+	struct inject_call made = { .nr = SYS_mmap };
 	long result = INJECT_AGAIN;
 	int ret;
 
 	ret = fds_send(injection);
+	memcpy(made.args, injection->call->args, sizeof(made.args));
 	inject_thread_interrupt(thread);
 	call_answer(injection->call, -ENODEV);
-	if (!inject_thread_stopped(thread, SYS_mmap))
+	if (!inject_thread_stopped(thread, &made))
 		result = ret ? fds_take_back(injection, ret) :
 			       mapping_make(injection);
 	/* First, as always: see call_return(). */

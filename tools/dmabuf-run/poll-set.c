@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,6 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "interruptions.h"
 #include "target.h"
@@ -340,23 +340,20 @@ static int all_read(const struct call *call, struct poll_set *set)
 {
 	int ret = -ENOSYS;
 
+	/* What this machine does not have is a number that no call has. */
 	switch (call->nr) {
-#ifdef SYS_poll
-	case SYS_poll:
+	case SCMP_SYS(poll):
 		ret = pollfds_read(call, set);
 		return ret ? ret : milliseconds_read(set, (int)call->args[2]);
-#endif
 	case SYS_ppoll:
 		ret = pollfds_read(call, set);
 		if (!ret)
 			ret = timespec_read(call, set, call->args[2]);
 		return ret ? ret : mask_read(call, set, call->args[3],
 					     call->args[4]);
-#ifdef SYS_select
-	case SYS_select:
+	case SCMP_SYS(select):
 		ret = fd_sets_read(call, set);
 		return ret ? ret : timeval_read(call, set, call->args[4]);
-#endif
 	case SYS_pselect6:
 		ret = fd_sets_read(call, set);
 		if (!ret)

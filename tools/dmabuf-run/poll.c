@@ -10,6 +10,7 @@
 #include "handlers.h"
 
 #include <poll.h>
+#include <seccomp.h>
 #include <sys/syscall.h>
 
 #include "answer.h"
@@ -70,14 +71,10 @@ static bool set_is_native(const struct call *call)
 static const char *name_of(int nr)
 {
 	switch (nr) {
-#ifdef SYS_poll
-	case SYS_poll:
+	case SCMP_SYS(poll):
 		return "poll";
-#endif
-#ifdef SYS_select
-	case SYS_select:
+	case SCMP_SYS(select):
 		return "select";
-#endif
 	case SYS_ppoll:
 		return "ppoll";
 	case SYS_pselect6:

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <string.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -330,12 +329,8 @@ static const struct row rows[] = {
 	{ SYS_writev, "writev", answer_write },
 	{ SYS_pwritev, "pwritev", answer_at },
 	{ SYS_pwritev2, "pwritev2", answer_pwritev2 },
-#ifdef SYS_fstat
 	{ SYS_fstat, "fstat", answer_fstat },
-#endif
-#ifdef SYS_newfstatat
 	{ SYS_newfstatat, "newfstatat", answer_newfstatat },
-#endif
 	{ SYS_statx, "statx", answer_statx },
 	{ SYS_ftruncate, "ftruncate", answer_einval },
 	{ SYS_fallocate, "fallocate", answer_fallocate },
