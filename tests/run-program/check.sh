@@ -213,6 +213,12 @@ options() {
 		fail "the log shows no error"
 	status 0 "$run" --log "$program" life
 	says DMA_HEAP_IOCTL_ALLOC err
+	grep -q '^dmabuf-run: \(nodes are mounted\|paths are trapped, as .*\)$' \
+		"$tmp/log" || fail "the log does not show how devices came"
+	status 0 sh -c "ulimit -n 256; exec \"$run\" --log \"$program\" life"
+	says "ulimit -n is 256" err
+	status 125 "$run" --log= true
+	says "--log= wants a file's name" err
 	status 125 "$run" --log=/nonexistent/log true
 	status 0 "$run" --log=/dev/full "$program" life
 	says "the log: No space left" err
@@ -221,6 +227,9 @@ options() {
 	status 124 timeout 1 "$run" --log="$tmp/unread" true
 	status 0 "$run" --log="$tmp/log" "$program" two-lines
 	grep -q '^two' "$tmp/log" && fail "a name makes lines in the log"
+	status 0 "$run" --log="$tmp/log" "$program" list
+	grep -q 'count=5, list=\[{memfd=3, offset=0, size=0x1000}, .*{memfd=3, offset=0x3000, size=0x1000}, \.\.\.\]}) = ' \
+		"$tmp/log" || fail "the log does not show the items of a list"
 	status 0 "$run" --stats "$program" two-buffers
 	says "system                        2            24576            24576        0" err
 	status 0 "$run" --leaks "$program" life
@@ -236,7 +245,18 @@ options() {
 	status 1 "$run" --fail mmap:1:13 "$program" life
 	says "Permission denied" err
 	status 0 "$run" --fail alloc:2 "$program" life
-	for wrong in alloc alloc:0 alloc:x alloc:1:ENONSENSE :1 allocate:1; do
+	says "--fail alloc:2: number 2 never came; calls in all: 1" err
+	# Of several for one call, by whatever names, the last counts.
+	status 1 "$run" --fail alloc:1:EIO --fail alloc:1:EACCES "$program" life
+	says "Permission denied" err
+	status 1 "$run" --fail alloc:1:EIO --fail dma_heap_ioctl_alloc:1:EROFS \
+		"$program" life
+	says "Read-only file system" err
+	status 1 "$run" --log="$tmp/log" --fail alloc:1 "$program" life
+	grep -q '= -1 ENOMEM (Cannot allocate memory) (INJECTED)$' "$tmp/log" ||
+		fail "the log does not show what was injected"
+	for wrong in alloc alloc:0 alloc:x alloc:1:ENONSENSE :1 allocate:1 \
+		alloc:99999999999999999999; do
 		status 125 "$run" --fail $wrong true
 	done
 	# One after the other: what was closed counts no more.
@@ -246,13 +266,22 @@ options() {
 	status 0 "$run" --heap mine="$kept_heap" --stats "$program" life
 	says "total                         1            12288            12288        0" err
 	status 1 "$run" --limit 12K "$program" two-buffers
-	status 1 "$run" --limit 10000 "$program" life
+	status 1 "$run" --log="$tmp/log" --limit 10000 "$program" life
+	grep -q '= -1 ENOMEM (Cannot allocate memory) (--limit)$' "$tmp/log" ||
+		fail "the log does not show what --limit did"
 	status 0 "$run" --limit 10000 "$program" wrong-buffer
-	for wrong in 0 -1 1T x ''; do
+	for wrong in 0 -1 1T 1.5M x ''; do
 		status 125 "$run" --limit "$wrong" true
+		says "a whole number of bytes from 1 on" err
 	done
 	status 0 "$run" --heap mine=contiguous --heap blocks=system sh -c \
 		'test -c /dev/dma_heap/mine && test -c /dev/dma_heap/blocks'
+	for twice in system=system 'mine=system --heap mine=contiguous'; do
+		status 125 "$run" --heap $twice true
+		[ "$(cat "$tmp/err")" = \
+		  "dmabuf-run: --heap: there is a heap ${twice%%=*} already" ] ||
+			fail "of heaps of one name: $(cat "$tmp/err")"
+	done
 	for wrong in mine mine=nothing =system a/b=system system=system ..=system \
 		mine=/nonexistent.so mine="$no_heap"; do
 		status 125 "$run" --heap $wrong true
@@ -273,8 +302,8 @@ small_pages() {
 	status 0 "$run" "$program" memfds
 	as_bare "$program" memfds
 	status 0 "$run" --small-pages --log="$tmp/log" "$program" memfds
-	if [ "$(grep -c 'memfd_create("flags", .*MFD_HUGETLB' "$tmp/log")" \
-		-ne "$(wc -l <"$tmp/log")" ]; then
+	if grep -v '^dmabuf-run: ' "$tmp/log" |
+		grep -qv 'memfd_create("flags", .*MFD_HUGETLB'; then
 		fail "the log shows what is not of huge pages"
 		cat "$tmp/log"
 	fi
@@ -317,6 +346,13 @@ inside_and_around() {
 		status 0 "$run" gdb -q -batch -ex run -ex 'info program' \
 			--args "$program" life
 		says "exited normally" out
+	fi
+	# One that only CAP_SYS_PTRACE may look into, and nobody has it
+	less="setpriv --bounding-set=-sys_admin,-sys_ptrace --inh-caps=-all"
+	if [ "$(id -u)" -eq 0 ] && $less true; then
+		timeout 60 $less "$run" $user "$program" life \
+			>"$tmp/out" 2>"$tmp/err"
+		says "it is another user's, and CAP_SYS_PTRACE is missing" err
 	fi
 	# A program that nobody may look into has no devices, and one line says so.
 	if [ "$(id -u)" -eq 0 ]; then

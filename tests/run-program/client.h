@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <linux/dma-buf.h>
 #include <linux/types.h>
-#include <stddef.h>
 
 #define SIZE 12288	/* of the buffers */
 
@@ -15,7 +14,7 @@
 void check(int ok, const char *what, const char *file, int line);
 
 /*
- * Under dmabuf-run a handler without SA_RESTART that comes at the very beginning of
+ * Under dmabuf-run a handler without SA_RESTART that comes at the very start of
  * a call ends it with EINTR, whichever call it is.
  */
 #define RETRY(call)							\
@@ -72,5 +71,6 @@ void case_timeline_dies(void);
 void case_memfds(void);
 void case_memfds_hidden(void);
 void case_small_pages(void);
+void case_list(void);
 
 #endif

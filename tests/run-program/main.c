@@ -36,6 +36,7 @@ static const struct {
 	{ "memfds", case_memfds },
 	{ "memfds-hidden", case_memfds_hidden },
 	{ "small-pages", case_small_pages },
+	{ "list", case_list },
 };
 
 /* With two mistakes, if there is a limit: the kernel tells of this one. */

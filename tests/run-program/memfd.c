@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memfd.c - memfds of huge pages, as they are and as --small-pages has them */
+/* memfd.c - memfds of huge pages, with and without --small-pages; a udmabuf */
 #include "client.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -24,6 +25,7 @@
 #define MFD_EXEC 0x10U
 #endif
 #define UNKNOWN 0x100U
+#define OTHER 65534
 
 #define PAGE 4096
 #define NAME_MAX_SIZE 250	/* with its end */
@@ -78,7 +80,7 @@ static void is_small(void)
 {
 	int fd = memfd("small", MFD_HUGETLB | MFD_HUGE_1GB);
 	size_t size = ((size_t)64 << 30) + PAGE;
-	char link[64] = "";
+	char path[32], link[64] = "";
 	char *view;
 
 	CHECK(fd >= 0 && !ftruncate(fd, (off_t)size));
@@ -86,8 +88,9 @@ static void is_small(void)
 	CHECK(view != MAP_FAILED);
 	view[size - 1] = 'x';
 	CHECK(view[size - 1] == 'x' && view[0] == 0);
-	CHECK(readlink("/proc/self/fd/3", link, sizeof(link) - 1) > 0);
-	CHECK(fd == 3 && !strcmp(link, "/memfd:small (deleted)"));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	CHECK(readlink(path, link, sizeof(link) - 1) > 0);
+	CHECK(!strcmp(link, "/memfd:small (deleted)"));
 	CHECK(!munmap(view, size) && !close(fd));
 }
 
@@ -154,6 +157,35 @@ static void no_more_fds(void)
 	CHECK(!setrlimit(RLIMIT_NOFILE, &before));
 }
 
+/*
+ * One that root made as another user; that is made dumpable again, so that who
+ * answers need not have CAP_SYS_PTRACE.
+ */
+static void is_its_makers(void)
+{
+	uid_t user = geteuid() ? geteuid() : OTHER;
+	gid_t group = geteuid() ? getegid() : OTHER;
+	struct stat st;
+	pid_t child;
+	int status;
+
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		int fd;
+
+		setfsgid(group);
+		setfsuid(user);
+		CHECK(!prctl(PR_SET_DUMPABLE, 1));
+		fd = memfd("whose", MFD_HUGETLB);
+		CHECK(fd >= 0 && !fstat(fd, &st));
+		CHECK(st.st_uid == user && st.st_gid == group);
+		CHECK(!fchmod(fd, 0600));
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child && !status);
+}
+
 static int udmabuf_of(int fd, __u64 offset, __u64 size)
 {
 	struct udmabuf_create create = {
@@ -204,11 +236,33 @@ static void part_of_one_is_mapped(void)
 	CHECK(!strcmp(view + 4 * PAGE, "from the child"));
 }
 
+/* The first five pages of one, as a list of pieces */
+void case_list(void)
+{
+	int fd = memfd("list", MFD_ALLOW_SEALING), device, i;
+	struct udmabuf_create_list *list;
+
+	list = calloc(1, sizeof(*list) + 5 * sizeof(list->list[0]));
+	CHECK(list);
+	list->count = 5;
+	CHECK(!ftruncate(fd, 5 * PAGE));
+	CHECK(!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+	for (i = 0; i < 5; i++) {
+		list->list[i].memfd = (__u32)fd;
+		list->list[i].offset = (__u64)i * PAGE;
+		list->list[i].size = PAGE;
+	}
+	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	CHECK(ioctl(device, UDMABUF_CREATE_LIST, list) >= 0);
+	free(list);
+}
+
 void case_small_pages(void)
 {
 	is_small();
 	flags_are_kept();
 	errors();
+	is_its_makers();
 	no_more_fds();
 	part_of_one_is_mapped();
 }

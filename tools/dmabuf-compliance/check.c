@@ -188,6 +188,15 @@ void expect_value(long long want, long long got, const char *fmt, ...)
 		fail("%s: expected %lld, got %lld", what, want, got);
 }
 
+/* Numbers of fds differ from run to run: only --verbose tells them. */
+void expect_lowest(int lowest, int fd, const char *what)
+{
+	say("lowest free number", lowest);
+	say(what, fd);
+	if (fd != lowest)
+		fail("%s: expected the lowest free number, got another", what);
+}
+
 /* @quote: around both, "" where they are numbers or names */
 static void compare_texts(const char *want, const char *got, const char *quote,
 			  const char *fmt, va_list args)

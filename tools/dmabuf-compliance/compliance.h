@@ -134,6 +134,8 @@ void fail(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 void skip(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
+/* Numbers of fds */
+void expect_lowest(int lowest, int fd, const char *what);
 /* For set-up: the result, or the row is given up with that errno. */
 int must(long long ret, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define ALL_BITS_BUT(bits) ((__u32)~(__u32)(bits))
@@ -194,8 +193,7 @@ static void lowest_fd(void)
 	int heap = heap_open(), lowest = free_fd();
 
 	describe_alloc(0, heap, &data);
-	if ((int)data.fd != lowest)
-		fail("expected the lowest free number, got another");
+	expect_lowest(lowest, (int)data.fd, "fd");
 }
 
 /* @a: size of the structure; the tail that is missing is zero. */

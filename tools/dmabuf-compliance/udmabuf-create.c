@@ -5,11 +5,8 @@
 #include "uapi.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -353,9 +350,10 @@ static void lowest_fd(void)
 		.memfd = (__u32)sealed_memfd(1), .size = page_size(),
 	};
 	int device = udmabuf_open(), lowest = free_fd();
+	int buf = ioctl(device, UDMABUF_CREATE, &create);
 
-	if (ioctl(device, UDMABUF_CREATE, &create) != lowest)
-		fail("expected the lowest free number, got another");
+	expect(ANY_FD, buf, "ioctl(udmabuf, UDMABUF_CREATE)");
+	expect_lowest(lowest, buf, "fd");
 }
 
 static void exporter(void)

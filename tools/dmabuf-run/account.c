@@ -38,7 +38,7 @@ struct entry {
 	uint64_t size;
 	struct sum *sum;
 	pid_t pid;		/* of the process that made it */
-	char detail[256];	/* the call that did */
+	char detail[CALL_DETAIL_SIZE];	/* the call that did */
 };
 
 struct sum {

@@ -11,6 +11,9 @@
 
 #include <dmabuf/dmabuf.h>
 
+/* With a list of udmabuf, as decode.c shows it */
+#define CALL_DETAIL_SIZE 512
+
 struct call {
 	struct dmabuf_caller caller;	/* caller.c: for the library */
 	uint64_t id;			/* of the notification */
@@ -25,8 +28,9 @@ struct call {
 	size_t argument_size;
 	int argument_error;		/* it could not be read: for good */
 	struct dma_buf *dmabuf;		/* of one handed on that waits for it */
-	const char *name;		/* of the call, for the log; may be NULL */
-	char detail[256];		/* decoded arguments, for the log */
+	const char *name;		/* of the call, for the log; or NULL */
+	char detail[CALL_DETAIL_SIZE];	/* decoded arguments, for the log */
+	const char *note;		/* behind the result, in the log; or NULL */
 	bool ended;			/* answer.c */
 };
 

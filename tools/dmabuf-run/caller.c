@@ -47,8 +47,10 @@ static int caller_fd_give(struct dmabuf_caller *caller, int fd, int flags)
 
 	/* As a dma-buf's; a socket does not mind. */
 	fchmod(fd, S_IRUSR | S_IWUSR);
-	if (!ret)
+	if (!ret) {
 		ret = account_room(fd);
+		call_of(caller)->note = ret ? "(--limit)" : NULL;
+	}
 	if (!ret)
 		ret = call_fd_add(call_of(caller), fd, flags);
 	if (ret >= 0)

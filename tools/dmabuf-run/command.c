@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "devices.h"
 #include "fd-socket.h"
 #include "filter.h"
+#include "log.h"
 #include "run.h"
 
 static enum devices_mode devices_place(void)
@@ -17,15 +19,33 @@ static enum devices_mode devices_place(void)
 	const char *why = "";
 	int ret;
 
-	if (options.devices == DEVICES_TRAP)
+	if (options.devices == DEVICES_TRAP) {
+		log_line("paths are trapped");
 		return DEVICES_TRAP;
+	}
 	ret = devices_mount(&why);
-	if (!ret)
+	if (!ret) {
+		log_line("nodes are mounted");
 		return DEVICES_MOUNT;
-	if (options.devices == DEVICES_AUTO)
+	}
+	if (options.devices == DEVICES_AUTO) {
+		log_line("paths are trapped, as nodes cannot be mounted: "
+			 "%s: %s", why, strerror(-ret));
 		return DEVICES_TRAP;
+	}
 	complain("--devices=mount: %s: %s", why, strerror(-ret));
 	_exit(STATUS_FAILED);
+}
+
+static void range_tell(void)
+{
+	struct rlimit limit;
+
+	if (!options.low_fds && !getrlimit(RLIMIT_NOFILE, &limit) &&
+	    limit.rlim_cur <= FD_BASE)
+		log_line("fds of buffers get low numbers, as with --low-fds: "
+			 "they would begin at %d, and ulimit -n is %lu",
+			 FD_BASE, (unsigned long)limit.rlim_cur);
 }
 
 _Noreturn void command_run(int channel, const struct signals *before)
@@ -35,6 +55,7 @@ _Noreturn void command_run(int channel, const struct signals *before)
 	int listener = filter_install(devices == DEVICES_TRAP, &why);
 	char go;
 
+	range_tell();
 	if (listener < 0) {
 		complain("%s: %s", why, strerror(-listener));
 		_exit(STATUS_FAILED);

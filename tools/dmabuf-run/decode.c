@@ -4,7 +4,6 @@
  */
 #include "decode.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/dma-heap.h>
@@ -137,13 +136,35 @@ static void create_print(FILE *out, const void *arg, const struct call *call)
 		(uint64_t)create->offset, (uint64_t)create->size);
 }
 
+#define ITEMS_SHOWN 4
+
+static void items_print(FILE *out, uint32_t count, const struct call *call)
+{
+	uint64_t from = call->args[2] + sizeof(struct udmabuf_create_list);
+	struct udmabuf_create_item item;
+	uint32_t i;
+
+	for (i = 0; i < count && i < ITEMS_SHOWN; i++, from += sizeof(item)) {
+		if (target_read(call->tid, &item, from, sizeof(item))) {
+			fprintf(out, "%s%#" PRIx64, i ? ", " : "", from);
+			return;
+		}
+		fprintf(out, "%s{memfd=%" PRIu32 ", offset=%#" PRIx64
+			", size=%#" PRIx64 "}", i ? ", " : "", item.memfd,
+			(uint64_t)item.offset, (uint64_t)item.size);
+	}
+	if (i < count)
+		fputs(", ...", out);
+}
+
 static void list_print(FILE *out, const void *arg, const struct call *call)
 {
 	const struct udmabuf_create_list *list = arg;
 
-	(void)call;
-	fprintf(out, "{flags=%#" PRIx32 ", count=%" PRIu32 "}", list->flags,
-		list->count);
+	fprintf(out, "{flags=%#" PRIx32 ", count=%" PRIu32 ", list=[",
+		list->flags, list->count);
+	items_print(out, list->count, call);
+	fputs("]}", out);
 }
 
 static void export_print(FILE *out, const void *arg, const struct call *call)

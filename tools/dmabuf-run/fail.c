@@ -15,7 +15,8 @@
 struct failure {
 	SLIST_ENTRY(failure) link;
 	char call[64];
-	unsigned long left;	/* atomic: calls up to the one that fails */
+	unsigned long nr;	/* of the call that fails */
+	unsigned long left;	/* atomic: calls up to that one */
 	int error;
 };
 
@@ -55,12 +56,14 @@ static bool failure_parse(struct failure *failure, char *arg)
 	if (!strcasecmp(call, "DMA_BUF_SET_NAME"))
 		call = "DMA_BUF_SET_NAME_B";
 	strlcpy(failure->call, call, sizeof(failure->call));
-	failure->left = number ? strtoul(number, &end, 10) : 0;
+	errno = 0;
+	failure->nr = number ? strtoul(number, &end, 10) : 0;
+	failure->left = failure->nr;
 	failure->error = arg ? error_parse(arg) : ENOMEM;
 	if (!is_call(call))
 		complain("--fail: %s is neither alloc, mmap, nor an ioctl that "
 			 "--log shows", call);
-	else if (!failure->left || *end || *number == '-')
+	else if (!failure->nr || *end || *number == '-' || errno)
 		complain("--fail wants CALL:N or CALL:N:ERRNO, N from 1 on");
 	else if (!failure->error)
 		complain("--fail: %s is no errno", arg);
@@ -97,16 +100,19 @@ static bool is_its_turn(struct failure *failure)
 	return false;
 }
 
-int fail_take(const char *name, bool allocates)
+/* All count it; who was given last is the first here, and is heard. */
+int fail_take(struct call *call, bool allocates)
 {
 	struct failure *failure;
 	int ret = 0;
 
 	SLIST_FOREACH(failure, &failures, link)
-		if (!strcasecmp(failure->call, name) ||
+		if (!strcasecmp(failure->call, call->name) ||
 		    (allocates && !strcasecmp(failure->call, "alloc")))
 			if (is_its_turn(failure) && !ret)
 				ret = -failure->error;
+	if (ret)
+		call->note = "(INJECTED)";
 	return ret;
 }
 
@@ -119,7 +125,8 @@ void fail_report(void)
 	SLIST_FOREACH(failure, &failures, link) {
 		left = __atomic_load_n(&failure->left, __ATOMIC_RELAXED);
 		if (left)
-			complain("--fail %s: %lu more of them would have had "
-				 "to be called", failure->call, left);
+			complain("--fail %s:%lu: number %lu never came; calls "
+				 "in all: %lu", failure->call, failure->nr,
+				 failure->nr, failure->nr - left);
 	}
 }

@@ -3,13 +3,13 @@
 #ifndef DMABUF_RUN_FAIL_H
 #define DMABUF_RUN_FAIL_H
 
-#include <stdbool.h>
+#include "call.h"
 
 /* CALL:N[:ERRNO]; false: complained about */
 bool fail_parse(char *arg);
 
-/* What is said to a call of this name: 0 or -errno. */
-int fail_take(const char *name, bool allocates);
+/* What is said to @call, whose name is known: 0 or -errno. */
+int fail_take(struct call *call, bool allocates);
 
 /* At the end: complains of failures that never came. */
 void fail_report(void);

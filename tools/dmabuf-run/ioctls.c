@@ -196,9 +196,10 @@ static void alloc_ioctl(struct call *call, const struct device_node *node)
 	int tries = 0;
 	long ret;
 
-	do
+	do {
+		call->note = NULL;
 		ret = device_ask(call, node);
-	while (look_again(ret, &tries));
+	} while (look_again(ret, &tries));
 	call_return(call, ret);
 }
 
@@ -300,7 +301,7 @@ void ioctl_handle(struct call *call)
 	if (file.kind != FILE_OTHER) {
 		call_fix_argument(call, _IOC_SIZE(cmd_of(call)));
 		decode_ioctl(call, &file);
-		ret = fail_take(call->name, allocates(&file));
+		ret = fail_take(call, allocates(&file));
 		if (ret)
 			call_return(call, ret);
 		else

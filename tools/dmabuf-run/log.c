@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <bsd/string.h>
 
 #include "run.h"
 
@@ -80,6 +81,10 @@ void log_call(const struct call *call, long result)
 	if (!file)
 		return;
 	result_print(text, sizeof(text), result);
+	if (call->note) {
+		strlcat(text, " ", sizeof(text));
+		strlcat(text, call->note, sizeof(text));
+	}
 	line_print(call, text);
 }
 

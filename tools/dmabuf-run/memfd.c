@@ -11,16 +11,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "answer.h"
 #include "decode.h"
+#include "log.h"
 #include "target.h"
+#include "thread.h"
 
 /* With its end; a longer one is EINVAL. */
 #define NAME_SIZE 250
 
 #define HUGE_FLAGS (MFD_HUGETLB | (unsigned int)MFD_HUGE_MASK << MFD_HUGE_SHIFT)
+
+/* As the kernel would have it; else who asked could not fchmod(2) it. */
+static void owner_set(const struct call *call, int fd)
+{
+	struct thread_status status;
+
+	if (!thread_status_read(call->tid, &status) &&
+	    fchown(fd, status.fs_uid, status.fs_gid))
+		log_line("the memfd stays with dmabuf-run's own user: %s",
+			 strerror(errno));
+}
 
 /*
  * A name that is too long, or cannot be read, is the kernel's business: it
@@ -37,5 +52,9 @@ void memfd_handle(struct call *call)
 		return;
 	decode_memfd(call, name);
 	fd = memfd_create(name, (flags & ~HUGE_FLAGS) | MFD_CLOEXEC);
-	call_return_low_fd(call, fd < 0 ? -errno : fd, cloexec);
+	if (fd < 0)
+		fd = -errno;
+	else
+		owner_set(call, fd);
+	call_return_low_fd(call, fd, cloexec);
 }

@@ -40,7 +40,7 @@ static int private_check(struct dma_buf *dmabuf, const struct call *call)
 	return 0;
 }
 
-static int check(const struct file *file, const struct call *call)
+static int check(const struct file *file, struct call *call)
 {
 	struct dma_buf *dmabuf = file->dmabuf;
 	int mode = file_flags(call->tid, (int)call->args[4], file);
@@ -52,7 +52,7 @@ static int check(const struct file *file, const struct call *call)
 						      mode & O_ACCMODE);
 
 	if (!ret)
-		ret = fail_take("mmap", false);
+		ret = fail_take(call, false);
 	if (!ret && (flags & MAP_TYPE) == MAP_PRIVATE)
 		ret = private_check(dmabuf, call);
 	return ret;

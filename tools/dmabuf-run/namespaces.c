@@ -30,6 +30,9 @@
 
 #include "run.h"
 
+/* For an errno: what was not allowed is to map everybody. */
+#define EUNMAPPED 250
+
 /* The kernel takes less than a page of text. */
 #define MAP_TEXT_MAX 4096
 
@@ -145,7 +148,9 @@ static int unshare_mapped(const struct maps *maps)
 		ret = -errno;
 	close(sockets[0]);
 	mapped = mapper < 0 ? 0 : child_wait(mapper);
-	return ret ? ret : mapped;
+	if (ret)
+		return ret;
+	return mapped == -EPERM ? -EUNMAPPED : mapped;
 }
 
 /*
@@ -236,5 +241,10 @@ int namespaces_make(const char **why)
 	ret = user_namespace_try();
 	if (!ret)
 		ret = user_namespace();
+	if (ret == -EUNMAPPED) {
+		*why = "all users cannot be mapped, which takes CAP_SETUID, "
+		       "CAP_SETGID and CAP_SETFCAP";
+		ret = -EPERM;
+	}
 	return ret ? ret : mounts_part();
 }

@@ -78,6 +78,10 @@ static bool heap_add(const char *name, const char *kind)
 {
 	struct dma_heap *heap;
 
+	if (dma_heap_find(name)) {
+		complain("--heap: there is a heap %s already", name);
+		return false;
+	}
 	if (strchr(kind, '/'))
 		return heap_load(name, kind);
 	if (!strcmp(kind, "system"))
@@ -147,11 +151,24 @@ static bool limit_parse(const char *arg)
 	}
 	if (end == arg || *arg == '-' || *end || errno || !bytes ||
 	    bytes > UINT64_MAX >> shift) {
-		complain("--limit wants a number of bytes, with K, M or G");
+		complain("--limit wants a whole number of bytes from 1 on; K, M "
+			 "or G may follow");
 		return false;
 	}
 	options.limit = (uint64_t)bytes << shift;
 	return true;
+}
+
+/* NULL: on stderr */
+static bool log_parse(const char *arg)
+{
+	if (arg && !*arg) {
+		complain("--log= wants a file's name; --log alone is for "
+			 "stderr");
+		return false;
+	}
+	options.log_file = arg;
+	return options.log = true;
 }
 
 enum {
@@ -195,8 +212,7 @@ static bool option_take(int option, int *ret_status)
 	case OPTION_SMALL_PAGES:
 		return options.small_pages = true;
 	case OPTION_LOG:
-		options.log_file = optarg;
-		return options.log = true;
+		return log_parse(optarg);
 	case OPTION_STATS:
 		return options.stats = true;
 	case OPTION_LEAKS:

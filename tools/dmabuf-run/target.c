@@ -28,10 +28,16 @@
 static void target_unreadable(pid_t tid)
 {
 	static bool said;	/* atomic */
+	struct thread_status status;
+	const char *why = "not dumpable?";
 
-	if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-		complain("process %d cannot be looked into (not dumpable?): "
-			 "it has no devices", tid);
+	if (__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		return;
+	if (!thread_status_read(tid, &status) && status.uid != geteuid())
+		why = "it is another user's, and CAP_SYS_PTRACE is missing; "
+		      "--devices=mount may do without";
+	complain("process %d cannot be looked into (%s): it has no devices",
+		 tid, why);
 }
 
 /* Memory */

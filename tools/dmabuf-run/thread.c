@@ -9,23 +9,38 @@
 
 enum {
 	PENDING_OWN, PENDING_SHARED, BLOCKED, IGNORED, CAUGHT, THREADS, FD_SIZE,
-	PROCESS, PARENT, NR_FIELDS,
+	PROCESS, PARENT, UID, FS_UID, FS_GID, NR_FIELDS,
 };
 
 static const struct {
 	const char *key;
 	int base;
+	int place;		/* of several numbers, from 0 on */
 } fields[NR_FIELDS] = {
-	[PENDING_OWN] = { "SigPnd:", 16 },
-	[PENDING_SHARED] = { "ShdPnd:", 16 },
-	[BLOCKED] = { "SigBlk:", 16 },
-	[IGNORED] = { "SigIgn:", 16 },
-	[CAUGHT] = { "SigCgt:", 16 },
-	[THREADS] = { "Threads:", 10 },
-	[FD_SIZE] = { "FDSize:", 10 },
-	[PROCESS] = { "Tgid:", 10 },
-	[PARENT] = { "PPid:", 10 },
+	[PENDING_OWN] = { "SigPnd:", 16, 0 },
+	[PENDING_SHARED] = { "ShdPnd:", 16, 0 },
+	[BLOCKED] = { "SigBlk:", 16, 0 },
+	[IGNORED] = { "SigIgn:", 16, 0 },
+	[CAUGHT] = { "SigCgt:", 16, 0 },
+	[THREADS] = { "Threads:", 10, 0 },
+	[FD_SIZE] = { "FDSize:", 10, 0 },
+	[PROCESS] = { "Tgid:", 10, 0 },
+	[PARENT] = { "PPid:", 10, 0 },
+	[UID] = { "Uid:", 10, 1 },
+	[FS_UID] = { "Uid:", 10, 3 },
+	[FS_GID] = { "Gid:", 10, 3 },
 };
+
+static uint64_t number_at(const char *text, int base, int place)
+{
+	char *end = (char *)text;
+	uint64_t number;
+
+	do
+		number = strtoull(end, &end, base);
+	while (place--);
+	return number;
+}
 
 static void line_take(const char *line, uint64_t values[NR_FIELDS])
 {
@@ -35,8 +50,8 @@ static void line_take(const char *line, uint64_t values[NR_FIELDS])
 		size_t length = strlen(fields[i].key);
 
 		if (!strncmp(line, fields[i].key, length))
-			values[i] = strtoull(line + length, NULL,
-					     fields[i].base);
+			values[i] = number_at(line + length, fields[i].base,
+					      fields[i].place);
 	}
 }
 
@@ -77,6 +92,9 @@ int thread_status_read(pid_t tid, struct thread_status *ret_status)
 		.fd_size = (int)values[FD_SIZE],
 		.process = (pid_t)values[PROCESS],
 		.parent = (pid_t)values[PARENT],
+		.uid = (uid_t)values[UID],
+		.fs_uid = (uid_t)values[FS_UID],
+		.fs_gid = (gid_t)values[FS_GID],
 		.leader = values[PROCESS] == (uint64_t)tid,
 	};
 	return 0;

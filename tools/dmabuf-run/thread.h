@@ -16,6 +16,9 @@ struct thread_status {
 	uint64_t caught;		/* have a handler */
 	int threads;
 	int fd_size;			/* of the table of fds */
+	uid_t uid;			/* effective */
+	uid_t fs_uid;			/* what it makes is this user's */
+	gid_t fs_gid;
 	pid_t process;
 	pid_t parent;			/* of the process */
 	bool leader;			/* the first thread */
