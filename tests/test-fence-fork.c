@@ -24,7 +24,7 @@
 
 struct waited_for {
 	struct dma_fence *fence;
-	struct dma_fence_cb *cb;	/* of the parent's thread, on its stack */
+	struct dma_fence_cb *cb;	/* on the parent's thread's stack */
 };
 
 /* The next thread of the child may get that stack. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test-sync-file-info.c - names of sync files, merging, and asking about them */
+/* test-sync-file-info.c - sync files: names, merging, and asking about them */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

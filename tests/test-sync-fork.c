@@ -311,7 +311,7 @@ static void a_raw_child_that_waits_sees_its_parent_die(void **state)
 
 struct storm {
 	int report[2];		/* a byte from each child; 0: all is well */
-	int go[2];		/* ends with the process whose files these are */
+	int go[2];		/* ends with the process that owns these */
 	int fds[NR_FDS];	/* atomic; each is open, or -1 */
 };
 

@@ -117,7 +117,7 @@ struct walk {
 
 /* walk-model.c: the model's answers */
 bool is_mock(const struct slot *slot);
-bool has_pages(const struct slot *slot);	/* its fds show them to mmap(2) */
+bool has_pages(const struct slot *slot);	/* its fds show them to mmap */
 bool is_dynamic(const struct slot *slot);
 unsigned int refs_of(const struct slot *slot);
 unsigned int nr_attached(const struct slot *slot);

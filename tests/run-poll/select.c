@@ -3,7 +3,6 @@
 #include "waiting.h"
 
 #include <stdint.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/syscall.h>

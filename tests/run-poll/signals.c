@@ -2,10 +2,8 @@
 /* signals.c - what happens to a thread that waits for fences in poll(2) */
 #include "waiting.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>

@@ -4,11 +4,9 @@
 #include "compliance.h"
 #include "uapi.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <sys/select.h>
 #include <time.h>
-#include <unistd.h>
 
 /* @a: events, @want: which of them are ready. */
 static void ready(void)

@@ -5,8 +5,6 @@
 #include "uapi.h"
 
 #include <errno.h>
-#include <stdint.h>
-#include <string.h>
 #include <unistd.h>
 
 #define RW DMA_BUF_SYNC_RW

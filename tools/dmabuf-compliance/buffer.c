@@ -4,7 +4,6 @@
 #include "compliance.h"
 #include "uapi.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

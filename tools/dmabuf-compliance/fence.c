@@ -6,9 +6,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdint.h>
-#include <string.h>
-#include <unistd.h>
 
 /* Rows that need a fence that waits skip without the device. */
 int timeline_open(void)

@@ -57,9 +57,9 @@ static int heaps_add(void)
 	int ret = 0;
 
 	while (!ret && (heap = dmabuf_heap_next(heap))) {
-		struct device_node *last = TAILQ_LAST(&device_nodes, device_list);
-		struct device_node *device;
+		struct device_node *device, *last;
 
+		last = TAILQ_LAST(&device_nodes, device_list);
 		ret = node_add(DEVICE_HEAP, HEAP_DIRECTORY,
 			       dma_heap_get_name(heap), S_IFCHR | 0600);
 		device = TAILQ_LAST(&device_nodes, device_list);

@@ -3,7 +3,6 @@
 #ifndef DMABUF_RUN_NODES_H
 #define DMABUF_RUN_NODES_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <bsd/sys/queue.h>
