@@ -8,8 +8,8 @@
  * A character device is another /dev/null: everybody may open it, and stat(2)
  * shows a character device. It is a node of its own where we may make one, so
  * that chmod(2) of it is no affair of the machine's; in a user namespace nobody
- * may, and it is the machine's, bound once more, read-only. Which of those an fd
- * is open on is told by its mount, see node_place.
+ * may, and it is the machine's, bound once more, read-only. Which of those an
+ * fd is open on is told by its mount, see node_place.
  */
 #include "mount.h"
 
