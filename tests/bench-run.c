@@ -15,6 +15,7 @@
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,8 +243,37 @@ static double (*job_of(char what))(unsigned int repeat)
 	case 'm': return file_mappings;
 	case 'p': return pipes;
 	case 'k': return forks;
+	case 's': return syncs;
 	default: return scattered_mappings;
 	}
+}
+
+/*
+ * Calls that nobody answers are made on the last CPU: where the kernel puts a
+ * process, and which of the CPUs the interrupts come to, makes more of a
+ * difference than what is measured here.
+ */
+static double job_do_alone(const struct job *job)
+{
+	cpu_set_t before, one;
+	int last = CPU_SETSIZE - 1;
+	double excluded;
+
+	need(!sched_getaffinity(0, sizeof(before), &before), "affinity");
+	while (last && !CPU_ISSET(last, &before))
+		last--;
+	CPU_ZERO(&one);
+	CPU_SET(last, &one);
+	need(!sched_setaffinity(0, sizeof(one), &one), "affinity");
+	excluded = job_of(job->what)(job->repeat);
+	need(!sched_setaffinity(0, sizeof(before), &before), "affinity");
+	return excluded;
+}
+
+static double job_do(const struct job *job)
+{
+	return strchr("ompk", job->what) ? job_do_alone(job) :
+					   job_of(job->what)(job->repeat);
 }
 
 static int peer_run(void)
@@ -253,7 +283,7 @@ static int peer_run(void)
 
 	heap = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
 	while (read(STDIN_FILENO, &job, sizeof(job)) == sizeof(job)) {
-		excluded = job_of(job.what)(job.repeat);
+		excluded = job_do(&job);
 		need(write(STDOUT_FILENO, &excluded, sizeof(excluded)) ==
 		     sizeof(excluded), "answer");
 	}
@@ -326,22 +356,25 @@ static bool row(const char *what, char job, double limit, unsigned int repeat)
 }
 
 /*
- * Each time in a process of its own, and for long enough that the kernel has
- * settled where it puts who answers and who asks, on one CPU or on two: of that
- * depends what a stop costs strace. Only the calls are counted.
+ * Each time in a process of its own: from one to the next the same calls differ
+ * by more than what is measured here. Only the calls are counted.
  */
-struct rival {
-	const char *run, *self;
+struct rivals {
+	char inside[PATH_MAX + 16];	/* what stands before the command */
+	const char *outside;
+	const char *self;
+	char job;
 };
 
-static void syncs_of(const char *before, const char *self, unsigned int repeat)
+static void job_of_own(const struct rivals *rivals, const char *before,
+		       unsigned int repeat)
 {
 	double start = now_ns(), spent = 0;
 	char line[2 * PATH_MAX + 64];
 	FILE *answer;
 
-	snprintf(line, sizeof(line), "%s %s --syncs %u 2>trace", before, self,
-		 repeat);
+	snprintf(line, sizeof(line), "%s %s --job %c %u 2>trace", before,
+		 rivals->self, rivals->job, repeat);
 	answer = popen(line, "r");
 	need(answer && fscanf(answer, "%lf", &spent) == 1, line);
 	pclose(answer);
@@ -350,43 +383,84 @@ static void syncs_of(const char *before, const char *self, unsigned int repeat)
 
 static void rival_inside(void *data, unsigned int repeat)
 {
-	const struct rival *rival = data;
+	const struct rivals *rivals = data;
 
-	syncs_of(rival->run, rival->self, repeat);
+	job_of_own(rivals, rivals->inside, repeat);
 }
 
-static void rival_traced(void *data, unsigned int repeat)
+static void rival_outside(void *data, unsigned int repeat)
 {
-	const struct rival *rival = data;
+	const struct rivals *rivals = data;
 
-	syncs_of("strace -f -e ioctl", rival->self, repeat);
+	job_of_own(rivals, rivals->outside, repeat);
 }
 
-static bool strace_row(const char *run, const char *self)
+/*
+ * For long enough that the kernel has settled where it puts who answers and who
+ * asks: on two CPUs, and then a stop is a wake-up of the other one for strace.
+ * For an answer it is on one, as seccomp says who waits for whom.
+ */
+static bool strace_row(const char *what, struct rivals *rivals, double limit)
 {
-	struct rival rival = { run, self };
 	const struct bench_row row = {
-		.what = "an ioctl that is answered",
+		.what = what,
 		.against = "strace -f -e ioctl",
-		.limit = 0.2,
+		.limit = limit,
 		.rounds = 7,
-		.repeat = 5000,
+		.repeat = 30000,
 		.work = rival_inside,
-		.hand = rival_traced,
-		.data = &rival,
+		.hand = rival_outside,
+		.data = rivals,
 	};
 
 	return bench_compare(&row);
 }
 
-static int syncs_print(const char *repeat)
+static bool strace_rows(const char *run, const char *self)
 {
+	struct rivals rivals = {
+		.outside = "strace -f -e ioctl",
+		.self = self,
+		.job = 's',
+	};
+	bool ok;
+
+	snprintf(rivals.inside, sizeof(rivals.inside), "%s", run);
+	ok = strace_row("an ioctl that is answered", &rivals, 0.2);
+	snprintf(rivals.inside, sizeof(rivals.inside), "taskset -c 0 %s", run);
+	rivals.outside = "taskset -c 0 strace -f -e ioctl";
+	strace_row("the same, all on one CPU", &rivals, 0);
+	return ok;
+}
+
+static bool fork_row(const char *run, const char *self)
+{
+	struct rivals rivals = { .outside = "", .self = self, .job = 'k' };
+	const struct bench_row row = {
+		.what = "fork and wait",
+		.against = "without dmabuf-run",
+		.limit = 1.05,
+		.rounds = 31,
+		.repeat = 300,
+		.work = rival_inside,
+		.hand = rival_outside,
+		.data = &rivals,
+	};
+
+	snprintf(rivals.inside, sizeof(rivals.inside), "%s", run);
+	return bench_compare(&row);
+}
+
+/* In a process that has a buffer */
+static int job_print(const char *what, const char *repeat)
+{
+	const struct job job = { *what, (unsigned int)atoi(repeat) };
 	double start;
 
 	heap = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
 	frame_fd();
 	start = now_ns();
-	syncs((unsigned int)atoi(repeat));
+	job_do(&job);
 	printf("%f\n", now_ns() - start);
 	return 0;
 }
@@ -484,9 +558,9 @@ static bool rows(const char *run, const char *self)
 
 	ok &= row("64 KiB of a file, mapped and read", 'm', 1.05, 500);
 	ok &= row("64 KiB through a pipe", 'p', 1.05, 500);
-	ok &= row("fork and wait", 'k', 1.05, 100);
+	ok &= fork_row(run, self);
 	row("open and close", 'o', 0, 2000);
-	ok &= strace_row(run, self);
+	ok &= strace_rows(run, self);
 	row("allocate and close", 'a', 0, 500);
 	row("mapping of 16 pieces", 'x', 0, 50);
 	return ok & command_rows(run);
@@ -509,8 +583,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "--peer"))
 		return peer_run();
-	if (argc == 3 && !strcmp(argv[1], "--syncs"))
-		return syncs_print(argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "--job"))
+		return job_print(argv[2], argv[3]);
 	need(argc == 2 && realpath(argv[1], run) &&
 	     realpath("/proc/self/exe", self) && mkdtemp(directory) &&
 	     !chdir(directory), "usage: bench-run DMABUF_RUN");
