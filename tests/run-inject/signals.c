@@ -190,6 +190,15 @@ static bool is_continued(int status)
 	return WIFCONTINUED(status);
 }
 
+/* A stopped one */
+static void mapper_end(pid_t pid)
+{
+	CHECK(!kill(pid, SIGTERM));
+	CHECK(!kill(pid, SIGCONT));
+	wait_for(pid, is_continued);
+	CHECK(client_wait(pid) == 7);
+}
+
 static void stopped_and_continued(void)
 {
 	pid_t pid = mapper_start(buffer());
@@ -204,10 +213,7 @@ static void stopped_and_continued(void)
 		CHECK(!kill(pid, SIGSTOP));
 	}
 	wait_for(pid, is_stopped);
-	CHECK(!kill(pid, SIGTERM));
-	CHECK(!kill(pid, SIGCONT));
-	wait_for(pid, is_continued);
-	CHECK(client_wait(pid) == 7);
+	mapper_end(pid);
 }
 
 /* Nobody waits in between: it goes on whatever the order was. */
@@ -241,10 +247,7 @@ static void terminal_stops(void)
 		CHECK(!kill(pid, SIGTSTP));
 		wait_for(pid, is_stopped_by_terminal);
 	}
-	CHECK(!kill(pid, SIGTERM));
-	CHECK(!kill(pid, SIGCONT));
-	wait_for(pid, is_continued);
-	CHECK(client_wait(pid) == 7);
+	mapper_end(pid);
 }
 
 const struct client_case signal_cases[] = {
