@@ -38,6 +38,10 @@ int timeline_fence(int timeline, unsigned int value);
 void timeline_inc(int timeline, unsigned int count);
 void fence_import(int buffer, int fence, unsigned int flags);
 
+/* An fd through a socket */
+void fd_send(int to, int fd);
+int fd_receive(int from);
+
 /* How many buffers bufinfo lists */
 unsigned int buffers_listed(void);
 
