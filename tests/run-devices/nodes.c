@@ -27,6 +27,11 @@
 #define SW_SYNC "/sys/kernel/debug/sync/sw_sync"
 #define BUFINFO "/sys/kernel/debug/dma_buf/bufinfo"
 
+/* Since Linux 6.6; on every architecture. */
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
 /* Calls with paths are answered: then more is as on such a machine. */
 static bool trapped;
 
@@ -232,6 +237,66 @@ static void stat_tells_of_devices(void)
 	      a.st_ino == b.st_ino && a.st_dev == b.st_dev);
 }
 
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	CHECK(!stat(path, &st));
+	return st.st_mode & 07777;
+}
+
+/*
+ * As somebody who does not own them, where there is one, and who has devices:
+ * in a container he has not.
+ */
+static void change_as_another(void)
+{
+	if (setresuid(1234, 1234, 1234) || access(UDMABUF, F_OK))
+		exit(0);
+	CHECK_ERROR(chmod(UDMABUF, 0644), EPERM);
+	CHECK_ERROR(chmod(HEAPS, 0700), EPERM);
+	CHECK_ERROR(chown(UDMABUF, 1234, (gid_t)-1), EPERM);
+	CHECK_ERROR(chown(UDMABUF, (uid_t)-1, (gid_t)-1), EPERM);
+	exit(failures ? 1 : 0);
+}
+
+static void modes_and_owners_can_be_changed(void)
+{
+	int heaps = open(HEAPS, O_RDONLY | O_DIRECTORY);
+	int fd = open(UDMABUF, O_RDWR), status;
+	struct stat a, b;
+	pid_t child;
+
+	CHECK(!chmod(UDMABUF, 0640) && mode_of(UDMABUF) == 0640);
+	CHECK(!fstat(fd, &a) && S_ISCHR(a.st_mode) &&
+	      (a.st_mode & 07777) == 0640);
+	CHECK(!fchmod(fd, 0600) && mode_of(UDMABUF) == 0600);
+	CHECK(!fchmodat(heaps, "system", 0660, 0) && mode_of(SYSTEM) == 0660);
+	CHECK(!fchmodat(AT_FDCWD, SYSTEM, 0600, 0) && mode_of(SYSTEM) == 0600);
+	CHECK(!syscall(SYS_fchmodat2, heaps, "system", 0640,
+		       AT_SYMLINK_NOFOLLOW) && mode_of(SYSTEM) == 0640);
+	CHECK(!chmod(SYSTEM, 0600));
+	CHECK(!chmod(HEAPS, 0711) && mode_of(HEAPS) == 0711);
+	CHECK(!chmod(HEAPS, 0755));
+	CHECK(!stat(UDMABUF, &a));
+	CHECK(!chown(UDMABUF, a.st_uid, (gid_t)-1));
+	CHECK(!lchown(UDMABUF, (uid_t)-1, a.st_gid));
+	CHECK(!fchownat(heaps, "system", (uid_t)-1, (gid_t)-1, 0));
+	CHECK(!stat(UDMABUF, &b) && a.st_uid == b.st_uid &&
+	      a.st_gid == b.st_gid);
+	CHECK_ERROR(chmod(UDMABUF "/x", 0600), ENOTDIR);
+	CHECK_ERROR(chmod(UDMABUF "/", 0600), ENOTDIR);
+	CHECK_ERROR(chmod(HEAPS "/nosuch", 0600), ENOENT);
+	CHECK_ERROR(chown(HEAPS "/nosuch", 0, 0), ENOENT);
+	CHECK_ERROR(fchownat(heaps, "system", 0, 0, 1), EINVAL);
+	child = fork();
+	if (!child)
+		change_as_another();
+	CHECK(waitpid(child, &status, 0) == child && !status);
+	close(heaps);
+	close(fd);
+}
+
 static void access_and_readlink_tell_of_devices(void)
 {
 	struct statfs fs;
@@ -405,6 +470,8 @@ int main(int argc, char **argv)
 	errors_of_open_are_those_of_a_device();
 	a_heap_does_not_know_other_commands();
 	a_path_can_be_held();
+	if (trapped)
+		modes_and_owners_can_be_changed();
 	stat_tells_of_devices();
 	access_and_readlink_tell_of_devices();
 	directories_list_the_nodes();

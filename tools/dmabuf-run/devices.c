@@ -73,7 +73,7 @@ static void file_make(struct device_node *device)
 		return;
 	/* It is to have no content: nobody counts its pages. */
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SEAL) ||
-	    fstat(fd, &st)) {
+	    fchmod(fd, device->mode & 07777) || fstat(fd, &st)) {
 		close(fd);
 		return;
 	}

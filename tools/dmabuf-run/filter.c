@@ -72,6 +72,8 @@ static const int path_calls[] = {
 	SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 	SCMP_SYS(statfs), SCMP_SYS(getxattr), SCMP_SYS(lgetxattr),
 	SCMP_SYS(listxattr), SCMP_SYS(llistxattr),
+	SCMP_SYS(chmod), SCMP_SYS(fchmodat), SYS_fchmodat2,
+	SCMP_SYS(chown), SCMP_SYS(lchown), SCMP_SYS(fchownat),
 };
 
 static const int poll_calls[] = {

@@ -4,6 +4,12 @@
 #define DMABUF_RUN_FILTER_H
 
 #include <stdbool.h>
+#include <sys/syscall.h>
+
+/* Since Linux 6.6; on every architecture. */
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
 
 /*
  * fds of buffers are put here in the program, so that the filter can tell them

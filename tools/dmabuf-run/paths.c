@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "filter.h"
 #include "paths-directory.h"
 #include "paths-proc.h"
 #include "paths-resolve.h"
@@ -163,7 +164,8 @@ static int node_stat(struct device_node *device, unsigned int mask,
 {
 	if (statx(device->fd, "", AT_EMPTY_PATH, mask, stx))
 		return -errno;
-	stx->stx_mode = (uint16_t)device->mode;
+	stx->stx_mode = (uint16_t)((device->mode & S_IFMT) |
+				   (stx->stx_mode & ~S_IFMT));
 	stx->stx_rdev_major = device->major;
 	stx->stx_rdev_minor = device->minor;
 	stx->stx_size = 0;
@@ -261,13 +263,117 @@ static bool answer_statx(struct call *call, const struct path *path)
 	return true;
 }
 
-/* The rest */
-
 static bool is_node_or_near(const struct path *path)
 {
 	return path->kind == PATH_NODE || path->kind == PATH_BELOW_NODE ||
 	       path->kind == PATH_DIRECTORY || path->kind == PATH_MISSING;
 }
+
+/* chmod(2), chown(2) */
+
+/* An fd of what stat(2) is answered from, to be closed; or -errno */
+static int shown_open(const struct path *path)
+{
+	int fd = nowhere(path);
+
+	if (fd)
+		return fd;
+	if (path->kind == PATH_DIRECTORY)
+		return directory_open(path->directory);
+	fd = fcntl(path->device->fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+/* What the kernel asks of the thread, for whom we do it; -1 stays as it is. */
+static bool may_change(pid_t tid, int fd, uid_t uid, gid_t gid)
+{
+	struct thread_status status;
+	struct stat st;
+
+	if (thread_status_read(tid, &status) || fstat(fd, &st))
+		return false;
+	return !status.fs_uid ||
+	       (status.fs_uid == st.st_uid &&
+		(uid == (uid_t)-1 || uid == st.st_uid) &&
+		(gid == (gid_t)-1 || gid == st.st_gid ||
+		 gid == status.fs_gid));
+}
+
+static bool chmod_answer(struct call *call, const struct path *path,
+			 uint64_t mode)
+{
+	int fd;
+
+	if (!is_node_or_near(path))
+		return false;
+	fd = shown_open(path);
+	if (fd < 0)
+		call_return(call, fd);
+	else if (!may_change(call->tid, fd, (uid_t)-1, (gid_t)-1))
+		call_return(call, -EPERM);
+	else
+		call_return(call, fchmod(fd, mode & 07777) ? -errno : 0);
+	if (fd >= 0)
+		close(fd);
+	return true;
+}
+
+static bool answer_chmod(struct call *call, const struct path *path)
+{
+	return chmod_answer(call, path, call->args[1]);
+}
+
+static bool answer_fchmodat(struct call *call, const struct path *path)
+{
+	return chmod_answer(call, path, call->args[2]);
+}
+
+/* Of a node, which is no link, the flags ask nothing; others are errors. */
+static bool are_at_flags(uint64_t flags)
+{
+	return !((unsigned int)flags &
+		 ~(unsigned int)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
+}
+
+static bool answer_fchmodat2(struct call *call, const struct path *path)
+{
+	return are_at_flags(call->args[3]) &&
+	       chmod_answer(call, path, call->args[2]);
+}
+
+static bool chown_answer(struct call *call, const struct path *path, uid_t uid,
+			 gid_t gid)
+{
+	int fd;
+
+	if (!is_node_or_near(path))
+		return false;
+	fd = shown_open(path);
+	if (fd < 0)
+		call_return(call, fd);
+	else if (!may_change(call->tid, fd, uid, gid))
+		call_return(call, -EPERM);
+	else
+		call_return(call, fchown(fd, uid, gid) ? -errno : 0);
+	if (fd >= 0)
+		close(fd);
+	return true;
+}
+
+static bool answer_chown(struct call *call, const struct path *path)
+{
+	return chown_answer(call, path, (uid_t)call->args[1],
+			    (gid_t)call->args[2]);
+}
+
+static bool answer_fchownat(struct call *call, const struct path *path)
+{
+	return are_at_flags(call->args[4]) &&
+	       chown_answer(call, path, (uid_t)call->args[2],
+			    (gid_t)call->args[3]);
+}
+
+/* The rest */
 
 /* Everybody may use the devices. */
 static unsigned int refused(const struct path *path)
@@ -380,6 +486,12 @@ static const struct path_call path_calls[] = {
 	{ SYS_statfs, "statfs", -1, 0, answer_statfs },
 	{ SYS_getxattr, "getxattr", -1, 0, answer_getxattr },
 	{ SYS_lgetxattr, "lgetxattr", -1, 0, answer_getxattr },
+	{ SCMP_SYS(chmod), "chmod", -1, 0, answer_chmod },
+	{ SYS_fchmodat, "fchmodat", 0, 1, answer_fchmodat },
+	{ SYS_fchmodat2, "fchmodat2", 0, 1, answer_fchmodat2 },
+	{ SCMP_SYS(chown), "chown", -1, 0, answer_chown },
+	{ SCMP_SYS(lchown), "lchown", -1, 0, answer_chown },
+	{ SYS_fchownat, "fchownat", 0, 1, answer_fchownat },
 	{ SYS_listxattr, "listxattr", -1, 0, answer_listxattr },
 	{ SYS_llistxattr, "llistxattr", -1, 0, answer_listxattr },
 };

@@ -229,7 +229,8 @@ static void stat_fill(const struct file *file, struct stat *st)
 		st->st_mode = S_IFREG | S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH;
 		break;
 	case FILE_DEVICE:
-		st->st_mode = file->node->mode;
+		st->st_mode = (file->node->mode & S_IFMT) |
+			      (file->st.st_mode & ~(mode_t)S_IFMT);
 		st->st_rdev = makedev(file->node->major, file->node->minor);
 		st->st_size = 0;
 		st->st_blocks = 0;
