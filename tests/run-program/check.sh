@@ -180,9 +180,8 @@ os.execvp(sys.argv[1], sys.argv[1:])'
 
 # The command has ended, what it started has not: nobody waits for that.
 orphans() {
-	status 3 sh -c "\"$run\" sh -c '(sleep 2; exec \"$program\" life) >/dev/null 2>&1 & exit 3' | cat; exit 3"
 	mkfifo "$tmp/fifo"
-	"$run" sh -c "(read x <$tmp/fifo; \"$program\" life; echo \$? >$tmp/late) >/dev/null 2>&1 &"
+	status 3 sh -c "out=\$(\"$run\" sh -c '(read x <$tmp/fifo; \"$program\" life; echo \$? >$tmp/late) >/dev/null 2>&1 & exit 3')"
 	echo go >"$tmp/fifo"
 	until [ -s "$tmp/late" ]; do :; done
 	[ "$(cat "$tmp/late")" = 0 ] || fail "an orphan has no devices"
