@@ -271,6 +271,16 @@ static bool is_node_or_near(const struct path *path)
 
 /* chmod(2), chown(2) */
 
+#define MODE_KEPT ((mode_t)-1)
+#define UID_KEPT ((uid_t)-1)
+#define GID_KEPT ((gid_t)-1)
+
+struct change {
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
 /* An fd of what stat(2) is answered from, to be closed; or -errno */
 static int shown_open(const struct path *path)
 {
@@ -284,8 +294,8 @@ static int shown_open(const struct path *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* What the kernel asks of the thread, for whom we do it; -1 stays as it is. */
-static bool may_change(pid_t tid, int fd, uid_t uid, gid_t gid)
+/* What the kernel asks of the thread, for whom we do it */
+static bool may_change(pid_t tid, int fd, const struct change *change)
 {
 	struct thread_status status;
 	struct stat st;
@@ -294,28 +304,40 @@ static bool may_change(pid_t tid, int fd, uid_t uid, gid_t gid)
 		return false;
 	return !status.fs_uid ||
 	       (status.fs_uid == st.st_uid &&
-		(uid == (uid_t)-1 || uid == st.st_uid) &&
-		(gid == (gid_t)-1 || gid == st.st_gid ||
-		 gid == status.fs_gid));
+		(change->uid == UID_KEPT || change->uid == st.st_uid) &&
+		(change->gid == GID_KEPT || change->gid == st.st_gid ||
+		 change->gid == status.fs_gid));
 }
 
-static bool chmod_answer(struct call *call, const struct path *path,
-			 uint64_t mode)
+static int change_fd(pid_t tid, int fd, const struct change *change)
+{
+	if (!may_change(tid, fd, change))
+		return -EPERM;
+	if (change->mode != MODE_KEPT)
+		return fchmod(fd, change->mode) ? -errno : 0;
+	return fchown(fd, change->uid, change->gid) ? -errno : 0;
+}
+
+static bool change_answer(struct call *call, const struct path *path,
+			  const struct change *change)
 {
 	int fd;
 
 	if (!is_node_or_near(path))
 		return false;
 	fd = shown_open(path);
-	if (fd < 0)
-		call_return(call, fd);
-	else if (!may_change(call->tid, fd, (uid_t)-1, (gid_t)-1))
-		call_return(call, -EPERM);
-	else
-		call_return(call, fchmod(fd, mode & 07777) ? -errno : 0);
+	call_return(call, fd < 0 ? fd : change_fd(call->tid, fd, change));
 	if (fd >= 0)
 		close(fd);
 	return true;
+}
+
+static bool chmod_answer(struct call *call, const struct path *path,
+			 uint64_t mode)
+{
+	struct change change = { mode & 07777, UID_KEPT, GID_KEPT };
+
+	return change_answer(call, path, &change);
 }
 
 static bool answer_chmod(struct call *call, const struct path *path)
@@ -341,36 +363,23 @@ static bool answer_fchmodat2(struct call *call, const struct path *path)
 	       chmod_answer(call, path, call->args[2]);
 }
 
-static bool chown_answer(struct call *call, const struct path *path, uid_t uid,
-			 gid_t gid)
+static bool chown_answer(struct call *call, const struct path *path,
+			 uint64_t uid, uint64_t gid)
 {
-	int fd;
+	struct change change = { MODE_KEPT, (uid_t)uid, (gid_t)gid };
 
-	if (!is_node_or_near(path))
-		return false;
-	fd = shown_open(path);
-	if (fd < 0)
-		call_return(call, fd);
-	else if (!may_change(call->tid, fd, uid, gid))
-		call_return(call, -EPERM);
-	else
-		call_return(call, fchown(fd, uid, gid) ? -errno : 0);
-	if (fd >= 0)
-		close(fd);
-	return true;
+	return change_answer(call, path, &change);
 }
 
 static bool answer_chown(struct call *call, const struct path *path)
 {
-	return chown_answer(call, path, (uid_t)call->args[1],
-			    (gid_t)call->args[2]);
+	return chown_answer(call, path, call->args[1], call->args[2]);
 }
 
 static bool answer_fchownat(struct call *call, const struct path *path)
 {
 	return are_at_flags(call->args[4]) &&
-	       chown_answer(call, path, (uid_t)call->args[2],
-			    (gid_t)call->args[3]);
+	       chown_answer(call, path, call->args[2], call->args[3]);
 }
 
 /* The rest */
