@@ -336,6 +336,34 @@ static void brackets_reach_our_devices_too(void **state)
 	dma_buf_put(dmabuf);
 }
 
+static void syncs_by_system_call_reach_our_devices_too(void **state)
+{
+	struct dma_buf *dmabuf = heap_buffer(SIZE, O_RDWR);
+	struct dma_buf_sync sync = {
+		.flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ,
+	};
+	char *vaddr = vmap_of(dmabuf);
+	struct use use;
+	int fd;
+
+	(void)state;
+	get_dma_buf(dmabuf);
+	fd = fd_of(dmabuf);
+	use_begin(&use, dmabuf, device_non_coherent(), DMA_BIDIRECTIONAL);
+	device_put_byte(&use, 0, 'd');
+	assert_int_equal(dmabuf_ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync), 0);
+	assert_int_equal(vaddr[0], 'd');
+	vaddr[0] = 'c';
+	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE;
+	assert_int_equal(dmabuf_ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync), 0);
+	assert_int_equal(device_byte(&use), 'c');
+	assert_int_equal(node.syncs, 2);
+	use_end(&use);
+	dma_buf_vunmap(dmabuf, vaddr);
+	close(fd);
+	dma_buf_put(dmabuf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +381,7 @@ int main(void)
 		LEAK_TEST(interrupted_end_is_tried_again),
 		LEAK_TEST(failing_brackets_pass_the_error_on),
 		LEAK_TEST(brackets_reach_our_devices_too),
+		LEAK_TEST(syncs_by_system_call_reach_our_devices_too),
 	};
 
 	return cmocka_run_group_tests_name("devices", tests, leaks_group_setup,

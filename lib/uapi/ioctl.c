@@ -3,6 +3,7 @@
 #include <dmabuf/uapi.h>
 
 #include <errno.h>
+#include <linux/dma-buf.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -22,8 +23,11 @@ static long buffer_fd_ioctl(int fd, unsigned int cmd, uint64_t arg)
 		return -ENOTTY;
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	/* Of the kernel's it is the kernel that knows names and fences. */
-	if (import_is_kernel(dmabuf))
+	/*
+	 * Of the kernel's it is the kernel that knows names and fences; a SYNC
+	 * is also for the devices of this process.
+	 */
+	if (import_is_kernel(dmabuf) && cmd != DMA_BUF_IOCTL_SYNC)
 		ret = ioctl(fd, cmd, arg) < 0 ? -errno : 0;
 	else
 		ret = dmabuf_buffer_ioctl(dmabuf, cmd, arg, NULL);
