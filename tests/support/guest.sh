@@ -74,6 +74,9 @@ guest_pack() {
 	(cd "$1" && find . | sort | cpio -o -H newc -R 0:0 --quiet) >"$2"
 }
 
+# Without hardware help; with five levels of page tables kernels panic at random.
+accel_none="-accel tcg -cpu max,la57=off"
+
 # Hardware help, where it works. There are machines with a /dev/kvm on which no
 # kernel gets far, so a guest that does nothing has to come to its end with it;
 # what came out holds until this machine is started again.
@@ -81,7 +84,7 @@ guest_accel() {
 	boot=$(cat /proc/sys/kernel/random/boot_id)
 	known=$guests/accel
 	if [ ! -w /dev/kvm ]; then
-		accel="-accel tcg -cpu max"
+		accel=$accel_none
 	elif [ "$(sed -n 1p "$known" 2>/dev/null)" = "$boot" ]; then
 		accel=$(sed -n 2p "$known")
 	else
@@ -94,7 +97,7 @@ guest_accel_try() {
 		echo 'exit 0' >"$guest_scratch/kvm/run-me" || return 1
 	accel="-accel kvm -cpu host"
 	guest_run "$guest_scratch/kvm" 20
-	guest_ended "$guest_scratch/kvm" || accel="-accel tcg -cpu max"
+	guest_ended "$guest_scratch/kvm" || accel=$accel_none
 }
 
 # stoppable COMMAND...: runs it; a signal to the script ends both at once
@@ -124,12 +127,23 @@ guest_ended() {
 	tail -n 1 "$1.out" | grep -q '^guest: status [0-9]*$'
 }
 
+# A kernel that panics before it has run anything tells nothing of that.
+guest_panicked() {
+	[ ! -s "$1.out" ] && grep -q 'Kernel panic' "$1.console"
+}
+
 # guest_boot DIR: runs DIR/run-me; prints its output, returns its status. 125
 # when the guest did not get that far: then its console is shown.
 guest_boot() {
 	guest_accel
-	guest_run "$1" "$guest_seconds"
-	guest_status=$?
+	tries=3
+	while
+		guest_run "$1" "$guest_seconds"
+		guest_status=$?
+		guest_panicked "$1" && [ $((tries -= 1)) -gt 0 ]
+	do
+		echo "the guest's kernel panicked before it ran anything: again" >&2
+	done
 	if guest_ended "$1"; then
 		head -c -19 "$1.out"
 		ended=$(tail -n 1 "$1.out" | sed 's/^guest: status 0*//')
