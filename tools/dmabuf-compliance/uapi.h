@@ -5,13 +5,57 @@
 
 #include <fcntl.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-heap.h>
 #include <linux/sync_file.h>
 #include <linux/types.h>
-#include <linux/udmabuf.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#if __has_include(<linux/dma-heap.h>)
+#include <linux/dma-heap.h>
+#endif
+#if __has_include(<linux/udmabuf.h>)
+#include <linux/udmabuf.h>
+#endif
 
+#ifndef DMA_HEAP_IOCTL_ALLOC
+struct dma_heap_allocation_data {
+	__u64 len;
+	__u32 fd;
+	__u32 fd_flags;
+	__u64 heap_flags;
+};
+
+#define DMA_HEAP_IOCTL_ALLOC _IOWR('H', 0, struct dma_heap_allocation_data)
+#endif
+
+#ifndef UDMABUF_CREATE
+struct udmabuf_create {
+	__u32 memfd;
+	__u32 flags;
+	__u64 offset;
+	__u64 size;
+};
+
+struct udmabuf_create_item {
+	__u32 memfd;
+	__u32 __pad;
+	__u64 offset;
+	__u64 size;
+};
+
+struct udmabuf_create_list {
+	__u32 flags;
+	__u32 count;
+	struct udmabuf_create_item list[];
+};
+
+#define UDMABUF_FLAGS_CLOEXEC 0x01
+#define UDMABUF_CREATE _IOW('u', 0x42, struct udmabuf_create)
+#define UDMABUF_CREATE_LIST _IOW('u', 0x43, struct udmabuf_create_list)
+#endif
+
+#ifndef DMA_BUF_SET_NAME
+#define DMA_BUF_SET_NAME _IOW('b', 1, const char *)
+#endif
 #ifndef DMA_BUF_SET_NAME_A
 #define DMA_BUF_SET_NAME_A _IOW('b', 1, __u32)
 #define DMA_BUF_SET_NAME_B _IOW('b', 1, __u64)
@@ -60,6 +104,18 @@ struct sw_sync_deadline {
 #define SW_SYNC_IOC_CREATE_FENCE _IOWR('W', 0, struct sw_sync_create)
 #define SW_SYNC_IOC_INC _IOW('W', 1, __u32)
 #define SW_SYNC_GET_DEADLINE _IOWR('W', 2, struct sw_sync_deadline)
+
+/* As struct statx, which not every libc declares; times are left out. */
+struct extended_stat {
+	__u32 mask, blksize;
+	__u64 attributes;
+	__u32 nlink, uid, gid;
+	__u16 mode, unused;
+	__u64 ino, size, blocks, attributes_mask;
+	__u64 more[24];
+};
+
+#define STATX_BASIC 0x7ffU
 
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
