@@ -197,6 +197,9 @@ void expect_lowest(int lowest, int fd, const char *what)
 		fail("%s: expected the lowest free number, got another", what);
 }
 
+/* Into @text; of which kind @bits are. */
+typedef void describe_fn(char *text, size_t size, unsigned int bits);
+
 /* @quote: around both, "" where they are numbers or names */
 static void compare_texts(const char *want, const char *got, const char *quote,
 			  const char *fmt, va_list args)
@@ -214,15 +217,27 @@ static void compare_texts(const char *want, const char *got, const char *quote,
 		     quote, quote, got, quote);
 }
 
+static void compare_bits(describe_fn *describe_bits, unsigned int want,
+			 unsigned int got, const char *fmt, va_list args)
+{
+	char want_text[128], got_text[128];
+
+	describe_bits(want_text, sizeof(want_text), want);
+	describe_bits(got_text, sizeof(got_text), got);
+	compare_texts(want_text, got_text, "", fmt, args);
+}
+
+static void describe_octal(char *text, size_t size, unsigned int bits)
+{
+	snprintf(text, size, "%#o", bits);
+}
+
 void expect_octal(unsigned int want, unsigned int got, const char *fmt, ...)
 {
-	char want_text[32], got_text[32];
 	va_list args;
 
-	snprintf(want_text, sizeof(want_text), "%#o", want);
-	snprintf(got_text, sizeof(got_text), "%#o", got);
 	va_start(args, fmt);
-	compare_texts(want_text, got_text, "", fmt, args);
+	compare_bits(describe_octal, want, got, fmt, args);
 	va_end(args);
 }
 
@@ -255,13 +270,10 @@ static void describe_events(char *text, size_t size, unsigned int events)
 /* Of epoll, whose bits are the same, as well. */
 void expect_events(unsigned int want, unsigned int got, const char *fmt, ...)
 {
-	char want_text[128], got_text[128];
 	va_list args;
 
-	describe_events(want_text, sizeof(want_text), want);
-	describe_events(got_text, sizeof(got_text), got);
 	va_start(args, fmt);
-	compare_texts(want_text, got_text, "", fmt, args);
+	compare_bits(describe_events, want, got, fmt, args);
 	va_end(args);
 }
 
