@@ -89,6 +89,7 @@ extern struct devices devices;
 
 bool devices_find(void);
 bool devices_named_missing(char *text, size_t size);
+void devices_none(char *text, size_t size);
 size_t target_subjects(enum target target, const struct subject **subjects,
 		       const char **ret_why_not);
 

@@ -157,6 +157,16 @@ bool devices_named_missing(char *text, size_t size)
 			  devices.bufinfo_path, no_bufinfo);
 }
 
+/* What to say when devices_find() found none. */
+void devices_none(char *text, size_t size)
+{
+	snprintf(text, size, "no dma-buf device that can be opened: no heap "
+		 "in %s (%s), no %s (%s), no %s (%s)", devices.heap_dir,
+		 why_no_heap("none there"), devices.udmabuf_path,
+		 devices.udmabuf.why_not, devices.sw_sync_path,
+		 devices.no_sw_sync);
+}
+
 static const char *without(const char *device, const char *why_not)
 {
 	static char text[80];

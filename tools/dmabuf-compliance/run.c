@@ -200,14 +200,15 @@ static void row_do(const struct row *row, const struct subject *on,
 
 	if (on)
 		snprintf(subject, sizeof(subject), " [%s]", on->name);
-	if (on && on->why_not)
-		why_not = on->why_not;
 	if (globs_match(choice->skip, row->id))
 		why_not = "left out, as asked";
 	the_row = row;
 	the_subject = on;
 	if (why_not)
 		snprintf(outcome.text, sizeof(outcome.text), "%s", why_not);
+	else if (on && on->why_not)
+		snprintf(outcome.text, sizeof(outcome.text),
+			 "cannot be opened: %s", on->why_not);
 	else
 		row_run(&outcome, choice->seconds);
 	tally->rows++;
