@@ -116,6 +116,30 @@ static void two_wait(void)
 	expect_value(0, status, "the child");
 }
 
+/* The first to end is not the last: the poll goes on waiting. */
+static void wakes_at_last(void)
+{
+	struct pollfd pollfd = { .events = POLLIN };
+	int first = timeline_open(), last = timeline_open(), status;
+	pid_t pid;
+
+	pollfd.fd = buffer();
+	buffer_import(pollfd.fd, WRITE, timeline_fence(first, 1));
+	buffer_import(pollfd.fd, WRITE, timeline_fence(last, 1));
+	expect_events(0, fd_poll(pollfd.fd, POLLIN), "poll(buf)");
+	pid = must(fork(), "fork()");
+	if (!pid) {
+		timeline_inc(first, 1);
+		timeline_inc(last, 1);
+		_exit(0);
+	}
+	expect(1, poll(&pollfd, 1, -1), "poll(buf, POLLIN, -1)");
+	expect_events(POLLIN, pollfd.revents, "revents");
+	expect_signalled(buffer_export(pollfd.fd, READ), true,
+			 "what is exported then");
+	must(waitpid(pid, &status, 0), "waitpid()");
+}
+
 static void caught(int signal)
 {
 	(void)signal;
@@ -187,6 +211,18 @@ static void sync_waits_not(void)
 	expect_value(0, fence_status(fence), "the fence after SYNC");
 }
 
+/* Refused at once: nobody signals. */
+static void sync_refused(void)
+{
+	struct dma_buf_sync sync = { .flags = (unsigned int)the_row->b };
+	int timeline = timeline_open(), buf = buffer();
+
+	buffer_import(buf, (unsigned int)the_row->a,
+		      timeline_fence(timeline, 1));
+	expect(-EINVAL, ioctl(buf, DMA_BUF_IOCTL_SYNC, &sync),
+	       "ioctl(buf, DMA_BUF_IOCTL_SYNC, %#llx)", the_row->b);
+}
+
 /* A START comes first, without which udmabuf takes no END. */
 static void sync_ends_at_once(void)
 {
@@ -242,17 +278,41 @@ static void export_of_several(void)
 	expect_value(1, fence_leaves(fence), "number of fences");
 }
 
-static void import_of_merged(void)
+static void export_of_unsignalled(void)
 {
 	int timeline = timeline_open(), other = timeline_open();
+	int buf = buffer(), fence;
+
+	buffer_import(buf, WRITE, timeline_fence(timeline, 1));
+	buffer_import(buf, WRITE, timeline_fence(other, 1));
+	timeline_inc(timeline, 1);
+	fence = buffer_export(buf, RW);
+	expect_value(1, fence_leaves(fence), "number of fences");
+	expect_signalled(fence, false, "the exported fence");
+	timeline_inc(other, 1);
+	expect_signalled(fence, true, "the exported fence afterwards");
+}
+
+/* @first ends before @last, whichever comes first in the sync file. */
+static void import_both(int fence, int first, int last)
+{
 	int buf = buffer();
 
-	buffer_import(buf, WRITE, fence_merge(timeline_fence(timeline, 1),
-					      timeline_fence(other, 1)));
-	timeline_inc(timeline, 1);
+	buffer_import(buf, WRITE, fence);
+	timeline_inc(first, 1);
 	expect_events(0, fd_poll(buf, BOTH), "poll(buf), one fence left");
-	timeline_inc(other, 1);
+	timeline_inc(last, 1);
 	expect_events(BOTH, fd_poll(buf, BOTH), "poll(buf) after both");
+}
+
+static void import_of_merged(void)
+{
+	int a = timeline_open(), b = timeline_open();
+
+	import_both(fence_merge(timeline_fence(a, 1), timeline_fence(b, 1)),
+		    a, b);
+	import_both(fence_merge(timeline_fence(a, 2), timeline_fence(b, 2)),
+		    b, a);
 }
 
 /* Closing a timeline ends its fences with an error, which poll never tells. */
@@ -316,12 +376,15 @@ static const struct row buf_fence_rows[] = {
 	ROW("wake-in", "a poll for POLLIN wakes", wakes, .a = WRITE, .b = POLLIN),
 	ROW("wake-out", "a poll for POLLOUT wakes", wakes, .a = READ, .b = POLLOUT),
 	ROW("wake-two", "two that poll both wake", two_wait),
+	ROW("wake-last", "a poll wakes after the last of two fences", wakes_at_last),
 	ROW("sync-ends", "SYNC returns after the fence it waits for", sync_waits, .a = WRITE, .b = RW),
 	ROW("sync-read-write", "SYNC READ waits for a writer, till a signal: EINTR", sync_disturbed, .a = WRITE, .b = READ),
 	ROW("sync-write-write", "SYNC WRITE waits for a writer, till a signal: EINTR", sync_disturbed, .a = WRITE, .b = WRITE),
 	ROW("sync-write-read", "SYNC WRITE waits for a reader, till a signal: EINTR", sync_disturbed, .a = READ, .b = WRITE),
 	ROW("sync-both-read", "SYNC RW waits for a reader, till a signal: EINTR", sync_disturbed, .a = READ, .b = RW),
 	ROW("sync-read-read", "SYNC READ does not wait for a reader", sync_waits_not, .a = READ, .b = READ),
+	ROW("sync-order", "SYNC with an unknown bit is EINVAL before it waits", sync_refused, .a = WRITE, .b = RW | 8),
+	ROW("sync-order-none", "so is SYNC for neither READ nor WRITE", sync_refused, .a = WRITE),
 	ROW("sync-end-write", "SYNC END does not wait", sync_ends_at_once, .a = WRITE, .b = RW),
 	ROW("export-write-read", "READ of a buffer with a writer waits", exported, .a = WRITE, .b = READ, .want = 1),
 	ROW("export-write-write", "WRITE of a buffer with a writer waits", exported, .a = WRITE, .b = WRITE, .want = 1),
@@ -330,6 +393,7 @@ static const struct row buf_fence_rows[] = {
 	ROW("export-read-both", "RW of a buffer with a reader waits", exported, .a = READ, .b = RW, .want = 1),
 	ROW("export-snapshot", "fences added later are not in it", export_is_a_snapshot),
 	ROW("export-several", "two fences are exported as two", export_of_several),
+	ROW("export-unsignalled", "fences that are over are not exported", export_of_unsignalled),
 	ROW("import-merged", "each fence of a merged sync file counts", import_of_merged),
 	ROW("timeline-closed", "a fence that failed is over", timeline_closed),
 	ROW("close-armed", "a buffer can be closed while its fence waits", closed_while_armed),

@@ -6,47 +6,86 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define RW (PROT_READ | PROT_WRITE)
 
-/* libc checks offsets itself; this is the call. Others name it mmap2. */
-static long raw_mmap(size_t length, int fd, size_t offset)
-{
-#if defined(SYS_mmap) && SIZE_MAX > 0xffffffff
-	return syscall(SYS_mmap, NULL, length, RW, MAP_SHARED, fd, offset);
-#else
-	(void)length;
-	(void)fd;
-	(void)offset;
-	skip("offsets are counted in pages here");
-#endif
-}
-
 static void odd_offset(void)
 {
-	expect(-EINVAL, raw_mmap(page_size(), buffer(), 100),
+	expect(-EINVAL, raw_mmap(page_size(), RW, buffer(), 100),
 	       "mmap(page, offset 100)");
 }
 
 static void odd_offset_closed(void)
 {
-	expect(-EINVAL, raw_mmap(page_size(), closed_fd(), 100),
+	expect(-EINVAL, raw_mmap(page_size(), RW, closed_fd(), 100),
 	       "mmap(page of a closed fd, offset 100)");
+}
+
+static size_t the_last_page(void)
+{
+	return SIZE_MAX - page_size() + 1;
 }
 
 static void wrapping_offset(void)
 {
-	size_t highest = SIZE_MAX - page_size() + 1;
-
-	expect(-EOVERFLOW, raw_mmap(2 * page_size(), buffer(), highest),
+	expect(-EOVERFLOW, raw_mmap(2 * page_size(), RW, buffer(),
+				     the_last_page()),
 	       "mmap(2 pages, the last offset there is)");
 }
 
-/* @a: flags. */
-/* At an address that is free, and that everybody may have. */
+static void length_before_offset(void)
+{
+	expect(-ENOMEM, raw_mmap(SIZE_MAX, RW, buffer(), the_last_page()),
+	       "mmap(SIZE_MAX, the last offset there is)");
+	expect(-ENOMEM, raw_mmap(too_long(), RW, buffer(), the_last_page()),
+	       "mmap(all but a page, the last offset there is)");
+}
+
+/* Of a heap's buffer, as udmabuf has one mode only. */
+static void offset_before_mode(void)
+{
+	if (the_subject->is_udmabuf)
+		skip("buffers of udmabuf have one mode");
+	expect(-EOVERFLOW, raw_mmap(2 * page_size(), PROT_READ,
+				    buffer_with_mode(O_WRONLY),
+				    the_last_page()),
+	       "mmap(2 pages of write-only buf, the last offset there is)");
+}
+
+static void flags_before_mode(void)
+{
+	int buf;
+
+	if (the_subject->is_udmabuf)
+		skip("buffers of udmabuf have one mode");
+	buf = buffer_with_mode(O_RDONLY);
+	expect_map(-EOPNOTSUPP,
+		   mmap(NULL, page_size(), RW, MAP_SHARED_VALIDATE | 0x200000,
+			buf, 0),
+		   "mmap(read-only buf, MAP_SHARED_VALIDATE | 0x200000)");
+}
+
+static void length_before_flags(void)
+{
+	expect_map(-ENOMEM,
+		   mmap(NULL, too_long(), RW, MAP_SHARED_VALIDATE | 0x200000,
+			buffer(), 0),
+		   "mmap(all but a page of the address space, "
+		   "MAP_SHARED_VALIDATE | 0x200000)");
+}
+
+static void flags_before_size(void)
+{
+	expect_map(-EOPNOTSUPP,
+		   mmap(NULL, buffer_size() + page_size(), RW,
+			MAP_SHARED_VALIDATE | 0x200000, buffer(), 0),
+		   "mmap(a page past the end, MAP_SHARED_VALIDATE | "
+		   "0x200000)");
+}
+
+/* @a: flags. At an address that is free, and that everybody may have. */
 static void validated(void)
 {
 	void *addr = mmap(NULL, page_size(), PROT_NONE,
@@ -196,6 +235,11 @@ static const struct row buf_mmap_linux_rows[] = {
 	ROW("mmap.offset-odd", "an offset within a page is EINVAL", odd_offset),
 	ROW("mmap.offset-wraps", "offset and length that wrap are EOVERFLOW", wrapping_offset),
 	ROW("mmap.order.offset-closed", "the offset is checked before the fd", odd_offset_closed),
+	ROW("mmap.order.length-wraps", "the length is checked before the offset", length_before_offset),
+	ROW("mmap.order.wraps-mode", "an offset that wraps comes before the mode", offset_before_mode),
+	ROW("mmap.order.length-flags", "too long a length comes before unknown flags", length_before_flags),
+	ROW("mmap.order.flags-mode", "unknown flags come before the mode", flags_before_mode),
+	ROW("mmap.order.flags-size", "unknown flags come before the size", flags_before_size),
 	ROW("mmap.validate", "MAP_SHARED_VALIDATE without more works", validated, .a = MAP_SHARED_VALIDATE),
 	ROW("mmap.validate-unknown", "MAP_SHARED_VALIDATE with an unknown flag is EOPNOTSUPP", validated, .a = MAP_SHARED_VALIDATE | 0x200000, .want = -EOPNOTSUPP),
 	ROW("mmap.validate-sync", "MAP_SYNC is EOPNOTSUPP", validated, .a = MAP_SHARED_VALIDATE | 0x80000, .want = -EOPNOTSUPP),

@@ -64,6 +64,13 @@ static void huge_length(void)
 		   "mmap(all bytes of the address space)");
 }
 
+static void no_such_space(void)
+{
+	expect_map(-ENOMEM, mmap(NULL, too_long(), RW, MAP_SHARED, buffer(),
+				 0),
+		   "mmap(all but a page of the address space)");
+}
+
 static void neither_shared_nor_private(void)
 {
 	expect_map(-EINVAL, mmap(NULL, page_size(), RW, 0, buffer(), 0),
@@ -82,13 +89,16 @@ static void private_page(void)
 			      0), "mmap(page, MAP_PRIVATE)");
 }
 
+/* @a: protection. */
 static void private_whole(void)
 {
 	if (!is_system_heap() && !is_contiguous_heap() &&
 	    !the_subject->is_udmabuf)
 		skip("not known of this heap");
-	expect_map(-EINVAL, mmap(NULL, buffer_size(), RW, MAP_PRIVATE,
-				 buffer(), 0), "mmap(3 pages, MAP_PRIVATE)");
+	expect_map(-EINVAL, mmap(NULL, buffer_size(), (int)the_row->a,
+				 MAP_PRIVATE, buffer(), 0),
+		   "mmap(3 pages, protection %#llx, MAP_PRIVATE)",
+		   the_row->a);
 }
 
 static void private_page_is_a_copy(void)
@@ -222,11 +232,13 @@ static const struct row buf_mmap_rows[] = {
 	ROW("length-odd-past-end", "a page and a byte do not fit into the last page", two_pages_at_last),
 	ROW("length-zero", "length 0 is EINVAL", odd_length, .a = 0, .want = -EINVAL),
 	ROW("length-huge", "a length that rounds up to 0 is ENOMEM", huge_length),
+	ROW("length-address-space", "a length that no address space has is ENOMEM", no_such_space),
 	ROW("no-kind", "neither shared nor private is EINVAL", neither_shared_nor_private),
 	ROW("closed", "a closed fd is EBADF", closed),
 	ROW("order.closed-length", "the fd is checked before the length", nothing_of_closed),
 	ROW("private-page", "one page private: as the exporter allows", private_page),
-	ROW("private-whole", "three pages private are EINVAL", private_whole),
+	ROW("private-whole", "three pages private are EINVAL", private_whole, .a = RW),
+	ROW("private-read", "even to be read only", private_whole, .a = PROT_READ),
 	ROW("private-copy", "a private page is a copy once written to", private_page_is_a_copy),
 	ROW("twice", "two mappings show the same memory", twice),
 	ROW("outlives-fd", "a mapping outlives the fd", outlives_fd),

@@ -59,6 +59,40 @@ static void export_pointer(void)
 	       "ioctl(buf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, bad pointer)");
 }
 
+/* What can be read is wrong, and does not count. */
+static void export_half(void)
+{
+	struct dma_buf_export_sync_file arg = { .flags = 8 };
+
+	expect(-EFAULT, ioctl(buffer_with_sync_files(),
+			      DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+			      at_page_end(&arg, 4)),
+	       "ioctl(buf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, 4 readable bytes)");
+}
+
+static void export_flags_first(void)
+{
+	struct dma_buf_export_sync_file arg = { .flags = 8 };
+
+	expect(-EINVAL, ioctl(buffer_with_sync_files(),
+			      DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+			      read_only_copy(&arg, sizeof(arg))),
+	       "ioctl(buf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, {flags=8}, "
+	       "read-only memory)");
+}
+
+static void export_emfile_first(void)
+{
+	struct dma_buf_export_sync_file arg = { .flags = RW };
+	int buf = buffer_with_sync_files();
+	void *copy = read_only_copy(&arg, sizeof(arg));
+
+	fds_use_up();
+	expect(-EMFILE, ioctl(buf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, copy),
+	       "ioctl(buf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, read-only memory), "
+	       "no fd free");
+}
+
 static void export_write_back(void)
 {
 	struct dma_buf_export_sync_file arg = { .flags = RW };
@@ -117,6 +151,9 @@ static const struct row buf_export_rows[] = {
 	ROW("export.emfile", "no free fd is EMFILE", export_emfile, .a = RW, .want = -EMFILE),
 	ROW("export.order.flags-emfile", "flags are checked before the fd number", export_emfile, .a = 0, .want = -EINVAL),
 	ROW("export.order.pointer-emfile", "the argument is read before the fd number", export_emfile_pointer),
+	ROW("export.pointer-half", "an argument readable in part is EFAULT", export_half),
+	ROW("export.order.flags-write-back", "flags are checked before the argument is written", export_flags_first),
+	ROW("export.order.emfile-write-back", "so is the fd number", export_emfile_first),
 	ROW("export.outlives", "the sync file outlives the buffer", export_outlives),
 };
 
@@ -183,6 +220,16 @@ static void import_pointer(void)
 	       "ioctl(buf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, bad pointer)");
 }
 
+static void import_half(void)
+{
+	struct dma_buf_import_sync_file arg = { .flags = 8, .fd = -1 };
+
+	expect(-EFAULT, ioctl(buffer_with_sync_files(),
+			      DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
+			      at_page_end(&arg, 4)),
+	       "ioctl(buf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, 4 readable bytes)");
+}
+
 static void import_read_only(void)
 {
 	int buf = buffer_with_sync_files();
@@ -217,6 +264,7 @@ static const struct row buf_import_rows[] = {
 	ROW("import.pipe", "a pipe is EINVAL", import_pipe),
 	ROW("import.itself", "the buffer itself is EINVAL", import_itself),
 	ROW("import.pointer", "an unreadable argument is EFAULT", import_pointer),
+	ROW("import.pointer-half", "an argument readable in part is EFAULT", import_half),
 	ROW("import.read-only", "the argument is not written to", import_read_only),
 	ROW("import.idle", "signalled fences leave the buffer idle", import_signalled_is_idle),
 };

@@ -5,6 +5,7 @@
 #include "uapi.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -106,6 +107,17 @@ static void named(void)
 	expect_text("camera", line.name, "name");
 }
 
+static void empty_name(void)
+{
+	struct line line;
+	int buf = buffer();
+
+	must(ioctl(buf, DMA_BUF_SET_NAME, ""),
+	     "ioctl(buf, DMA_BUF_SET_NAME, \"\")");
+	expect_listed(buf, &line);
+	expect_text("", line.name, "name");
+}
+
 static bool is_gone(void *inode)
 {
 	struct line line;
@@ -140,6 +152,99 @@ static void kept_by_mapping(void)
 		fail("expected the mapped buffer in bufinfo, got none such");
 	expect_value(1, line.count, "count");
 	expect(0, munmap(addr, buffer_size()), "munmap(buf)");
+	if (!eventually(is_gone, &inode))
+		fail("expected the buffer gone from bufinfo, got it");
+}
+
+/* Of a size that no one else's buffers are likely to have. */
+#define ODD_PAGES 29
+
+static bool none_is_odd(void *unused)
+{
+	FILE *file = bufinfo_open();
+	bool found = false;
+	struct line line;
+	char text[512];
+
+	(void)unused;
+	while (!found && fgets(text, sizeof(text), file))
+		found = parse(text, &line) &&
+			line.size == ODD_PAGES * page_size() &&
+			!strcmp(line.exporter, the_subject->name);
+	fclose(file);
+	return !found;
+}
+
+static void expect_none_odd(void)
+{
+	if (!eventually(none_is_odd, NULL))
+		fail("expected no buffer of %d pages in bufinfo, got one",
+		     ODD_PAGES);
+}
+
+/* All is done but to find a number for it. */
+static void freed_without_fd(void)
+{
+	struct dma_heap_allocation_data data = {
+		.len = ODD_PAGES * page_size(), .fd_flags = O_RDWR,
+	};
+	struct udmabuf_create create = { .size = ODD_PAGES * page_size() };
+	bool is_udmabuf = the_subject->is_udmabuf;
+	int device = is_udmabuf ? udmabuf_open() : heap_open();
+
+	fclose(bufinfo_open());
+	create.memfd = (__u32)sealed_memfd(ODD_PAGES);
+	fds_use_up();
+	if (is_udmabuf)
+		expect(-EMFILE, ioctl(device, UDMABUF_CREATE, &create),
+		       "ioctl(udmabuf, UDMABUF_CREATE), no fd free");
+	else
+		expect(-EMFILE, ioctl(device, DMA_HEAP_IOCTL_ALLOC, &data),
+		       "ioctl(heap, DMA_HEAP_IOCTL_ALLOC), no fd free");
+	fds_allow_more();
+	expect_none_odd();
+}
+
+/* Kernels before some 6.12.y forgot an fd, and with it the buffer. */
+static void freed_without_write_back(void)
+{
+	struct dma_heap_allocation_data data = {
+		.len = ODD_PAGES * page_size(), .fd_flags = O_RDWR,
+	};
+	struct fd_snapshot before;
+	int heap, fd;
+
+	if (the_subject->is_udmabuf)
+		skip("udmabuf writes nothing back");
+	fclose(bufinfo_open());
+	heap = heap_open();
+	fds_snapshot(&before);
+	expect(-EFAULT, ioctl(heap, DMA_HEAP_IOCTL_ALLOC,
+			      read_only_copy(&data, sizeof(data))),
+	       "ioctl(heap, DMA_HEAP_IOCTL_ALLOC, read-only memory)");
+	if (fds_new(&before, &fd))
+		skip("an fd is left, see heap.alloc.write-back-fd");
+	expect_none_odd();
+}
+
+/*
+ * Who waits for a fence holds the buffer, even if all fds are closed.
+ * @a: events, @want: whether these are waited for.
+ */
+static void kept_by_poll(void)
+{
+	int timeline = timeline_open(), buf = buffer();
+	unsigned long long inode = inode_of(buf);
+	struct line line;
+
+	fclose(bufinfo_open());
+	buffer_import(buf, DMA_BUF_SYNC_WRITE, timeline_fence(timeline, 1));
+	expect_events(0, fd_poll(buf, (short)the_row->a), "poll(buf)");
+	expect(0, close(buf), "close(buf)");
+	if (the_row->want && !find(inode, &line))
+		fail("expected the buffer in bufinfo till the fence, got none");
+	if (the_row->want)
+		timeline_inc(timeline, 1);
 	if (!eventually(is_gone, &inode))
 		fail("expected the buffer gone from bufinfo, got it");
 }
@@ -187,8 +292,8 @@ static void fence_listed(void)
 		fail("expected a writer's fence of sw_sync, got none");
 }
 
-#define ROW(name, text, function) \
-	{ .id = "bufinfo." name, .title = text, .run = function }
+#define ROW(name, text, function, ...) \
+	{ .id = "bufinfo." name, .title = text, .run = function, ##__VA_ARGS__ }
 
 static const struct row bufinfo_rows[] = {
 	ROW("listed", "a buffer's size, exporter and one reference", listed),
@@ -196,8 +301,13 @@ static const struct row bufinfo_rows[] = {
 	ROW("mode", "a buffer's file mode", mode_bits),
 	ROW("unnamed", "a buffer without a name is called <none>", unnamed),
 	ROW("named", "a buffer's name", named),
+	ROW("empty-name", "an empty name is empty", empty_name),
 	ROW("gone", "a closed buffer is gone", gone),
 	ROW("mapped", "a mapping keeps a buffer in the list", kept_by_mapping),
+	ROW("emfile", "a buffer that gets no fd number is gone", freed_without_fd),
+	ROW("write-back", "so is one whose fd cannot be told", freed_without_write_back),
+	ROW("armed", "a poll keeps a buffer till its fence is over", kept_by_poll, .a = POLLIN, .want = 1),
+	ROW("not-armed", "a poll for POLLPRI does not", kept_by_poll, .a = POLLPRI),
 	ROW("totals", "the totals count buffers and bytes", totals),
 	ROW("fence", "a fence is listed with its use and driver", fence_listed),
 };

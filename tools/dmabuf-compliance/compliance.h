@@ -143,6 +143,8 @@ int must(long long ret, const char *fmt, ...)
 
 /* memory.c: memory as the rows need it, and processes */
 size_t page_size(void);
+size_t too_long(void);
+long raw_mmap(size_t length, int prot, int fd, size_t offset);
 void *bad_pointer(void);
 void *at_page_end(const void *data, size_t size);
 void *read_only_copy(const void *data, size_t size);
@@ -201,6 +203,7 @@ void buffer_import(int buf, unsigned int flags, int fence);
 int fence_merge(int a, int b);
 int fence_status(int fence);
 int fence_leaves(int fence);
+unsigned long long now_ns(void);
 void expect_signalled(int fence, bool signalled, const char *what);
 void expect_wait(int fd, short events, const char *what);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <time.h>
 
 /* Rows that need a fence that waits skip without the device. */
 int timeline_open(void)
@@ -101,6 +102,15 @@ int fence_leaves(int fence)
 	must(ioctl(fence, SYNC_IOC_FILE_INFO, &info),
 	     "ioctl(fence, SYNC_IOC_FILE_INFO, {num_fences=0})");
 	return (int)info.num_fences;
+}
+
+/* By the clock that tells when a fence was signalled. */
+unsigned long long now_ns(void)
+{
+	struct timespec now;
+
+	must(clock_gettime(CLOCK_MONOTONIC, &now), "clock_gettime()");
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
 void expect_signalled(int fence, bool signalled, const char *what)

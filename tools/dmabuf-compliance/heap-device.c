@@ -78,6 +78,29 @@ static void allocates_opened_with(void)
 	addr[0] = 1;
 }
 
+static void allocates_as_nobody(void *arg)
+{
+	struct dma_heap_allocation_data data = {
+		.len = page_size(), .fd_flags = O_CLOEXEC | O_RDWR,
+	};
+
+	if (setgid(65534) || setuid(65534))
+		skip("no other user: %s", errno_name(errno));
+	expect(0, ioctl(*(int *)arg, DMA_HEAP_IOCTL_ALLOC, &data),
+	       "ioctl(heap, DMA_HEAP_IOCTL_ALLOC) by user 65534");
+	buffer_map((int)data.fd, 1)[0] = 1;
+}
+
+/* Who may open is asked once. */
+static void opened_by_other(void)
+{
+	int heap = heap_open();
+
+	if (geteuid())
+		skip("not root");
+	in_child(allocates_as_nobody, &heap);
+}
+
 static void device_lseek(void)
 {
 	expect(-ESPIPE, lseek(heap_open(), 0, (int)the_row->a),
@@ -165,6 +188,8 @@ static const struct row heap_device_rows[] = {
 	ROW("open-write-only", "a heap opened for writing allocates", allocates_opened_with, .a = O_WRONLY),
 	ROW("open-read-write", "a heap opened for both allocates", allocates_opened_with, .a = O_RDWR),
 	ROW("open-truncate", "O_TRUNC and O_APPEND do not matter", allocates_opened_with, .a = O_RDWR | O_TRUNC | O_APPEND),
+	ROW("open-mode-3", "a heap opened with access mode 3 allocates", allocates_opened_with, .a = 3),
+	ROW("other-user", "whoever has the fd allocates", opened_by_other),
 	ROW("lseek-set", "lseek SEEK_SET is ESPIPE", device_lseek, .a = SEEK_SET),
 	ROW("lseek-end", "lseek SEEK_END is ESPIPE", device_lseek, .a = SEEK_END),
 	ROW("read", "read is EINVAL", device_read),

@@ -5,6 +5,7 @@
 #include "uapi.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,13 +65,35 @@ static void mprotect_read_only(void)
 	       "mprotect(PROT_READ | PROT_WRITE)");
 }
 
+/* @a: access mode; @b: protection that it does not allow. */
 static void mode_before_size(void)
 {
-	int buf = buffer_with_mode(O_RDONLY);
+	int buf = buffer_with_mode((int)the_row->a);
 
 	expect_map(-EACCES, mmap(NULL, buffer_size() + page_size(),
-				 PROT_READ | PROT_WRITE, MAP_SHARED, buf, 0),
-		   "mmap(read-only buf, a page past the end)");
+				 (int)the_row->b, MAP_SHARED, buf, 0),
+		   "mmap(buf, a page past the end)");
+}
+
+/* Likewise. What is wrong with the call itself comes before the mode. */
+static void length_before_mode(void)
+{
+	int buf = buffer_with_mode((int)the_row->a), prot = (int)the_row->b;
+
+	expect_map(-EINVAL, mmap(NULL, 0, prot, MAP_SHARED, buf, 0),
+		   "mmap(0 bytes of buf)");
+	expect_map(-ENOMEM, mmap(NULL, SIZE_MAX, prot, MAP_SHARED, buf, 0),
+		   "mmap(buf, SIZE_MAX)");
+	expect_map(-ENOMEM, mmap(NULL, too_long(), prot, MAP_SHARED, buf, 0),
+		   "mmap(buf, all but a page of the address space)");
+}
+
+static void no_kind_of_mapping(void)
+{
+	int buf = buffer_with_mode(O_WRONLY);
+
+	expect_map(-EINVAL, mmap(NULL, page_size(), PROT_READ, 0, buf, 0),
+		   "mmap(write-only buf, neither shared nor private)");
 }
 
 static void sync_ignores_mode(void)
@@ -113,7 +136,11 @@ static const struct row heap_mode_rows[] = {
 	ROW("read-only.map-write-only", "O_RDONLY mapped for writing alone is EACCES", mapping_shared, .a = O_RDONLY, .b = PROT_WRITE, .want = -EACCES),
 	ROW("read-only.map-private", "one page of O_RDONLY maps private and writable", mapping_private_page, .a = O_RDONLY, .b = RW),
 	ROW("read-only.mprotect", "a mapping of O_RDONLY is never made writable", mprotect_read_only),
-	ROW("read-only.order", "EACCES comes before the size", mode_before_size),
+	ROW("read-only.order", "EACCES comes before the size", mode_before_size, .a = O_RDONLY, .b = RW),
+	ROW("write-only.order", "for O_WRONLY as well", mode_before_size, .a = O_WRONLY, .b = PROT_READ),
+	ROW("order.length-read-only", "lengths of 0 and too long ones come before EACCES", length_before_mode, .a = O_RDONLY, .b = RW),
+	ROW("order.length-write-only", "for O_WRONLY as well", length_before_mode, .a = O_WRONLY, .b = PROT_READ),
+	ROW("order.no-kind", "so does a mapping neither shared nor private", no_kind_of_mapping),
 	ROW("write-only.map-read", "O_WRONLY mapped for reading is EACCES", mapping_shared, .a = O_WRONLY, .b = PROT_READ, .want = -EACCES),
 	ROW("write-only.map-write", "O_WRONLY mapped for writing is EACCES", mapping_shared, .a = O_WRONLY, .b = PROT_WRITE, .want = -EACCES),
 	ROW("write-only.map-none", "O_WRONLY mapped for nothing is EACCES", mapping_shared, .a = O_WRONLY, .b = PROT_NONE, .want = -EACCES),

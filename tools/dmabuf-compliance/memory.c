@@ -7,14 +7,36 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 size_t page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Whole pages, nearly as many as can be counted. */
+size_t too_long(void)
+{
+	return SIZE_MAX - 2 * page_size() + 1;
+}
+
+/* libc checks offsets itself; this is the call. Others name it mmap2. */
+long raw_mmap(size_t length, int prot, int fd, size_t offset)
+{
+#if defined(SYS_mmap) && SIZE_MAX > 0xffffffff
+	return syscall(SYS_mmap, NULL, length, prot, MAP_SHARED, fd, offset);
+#else
+	(void)length;
+	(void)prot;
+	(void)fd;
+	(void)offset;
+	skip("offsets are counted in pages here");
+#endif
 }
 
 static unsigned char *map_memory(size_t pages, int prot)

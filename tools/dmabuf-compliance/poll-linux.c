@@ -91,6 +91,7 @@ static void epoll_fence(void)
 	timeline_inc(timeline, 1);
 	expect(1, epoll_wait(epoll, &event, 1, -1),
 	       "epoll_wait() after the fence");
+	expect_events((unsigned int)the_row->a, event.events, "events");
 }
 
 static void epoll_wakes(void)
@@ -121,6 +122,7 @@ static void ppoll_fence(void)
 	expect(0, ppoll(&pollfd, 1, &now, NULL), "ppoll(buf)");
 	timeline_inc(timeline, 1);
 	expect(1, ppoll(&pollfd, 1, &now, NULL), "ppoll(buf) after the fence");
+	expect_events(POLLIN, pollfd.revents, "revents");
 }
 
 /* Whoever asks wakes those who wait, itself among them: a new edge. */

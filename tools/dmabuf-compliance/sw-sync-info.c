@@ -59,14 +59,17 @@ static void waiting(void)
 static void signalled(void)
 {
 	int timeline = timeline_open(), fence = timeline_fence(timeline, 1);
+	unsigned long long before = now_ns(), time;
 	struct leaves leaves;
 
 	timeline_inc(timeline, 1);
 	info(fence, &leaves);
 	expect_value(1, leaves.file.status, "status");
 	expect_value(1, leaves.of[0].status, "status of the leaf");
-	if (!leaves.of[0].timestamp_ns)
-		fail("expected a time of signalling, got 0");
+	time = leaves.of[0].timestamp_ns;
+	if (time < before || time > now_ns())
+		fail("expected the time of signalling, got %s",
+		     time ? time < before ? "one before" : "one to come" : "0");
 }
 
 static void failed(void)
@@ -112,6 +115,21 @@ static void generated_name(void)
 	expect_text("-42", end, "end of the name");
 }
 
+/* "sw_sync-fifteen letters<context>-2147483647" is longer than 31. */
+static void generated_name_cut(void)
+{
+	struct leaves leaves;
+
+	must(prctl(PR_SET_NAME, "fifteen letters"), "prctl(PR_SET_NAME)");
+	info(timeline_fence(timeline_open(), INT_MAX), &leaves);
+	expect_value(31, (long long)strnlen(leaves.file.name,
+					    sizeof(leaves.file.name)),
+		     "length of the name");
+	leaves.file.name[strlen("sw_sync-fifteen letters")] = '\0';
+	expect_text("sw_sync-fifteen letters", leaves.file.name,
+		    "start of the name");
+}
+
 static void too_little_room(void)
 {
 	int timeline = timeline_open(), other = timeline_open(), fence;
@@ -135,6 +153,7 @@ static const struct row sw_sync_info_rows[] = {
 	ROW("info.failed", "a fence of a closed timeline: ENOENT", failed),
 	ROW("info.names", "driver sw_sync, timeline as its opener", names),
 	ROW("info.generated-name", "the sync file's name is made of them", generated_name),
+	ROW("info.generated-name-cut", "and is cut to 31 characters", generated_name_cut),
 	ROW("info.too-little-room", "room for fewer than there are is EINVAL, never EFAULT", too_little_room),
 };
 
@@ -211,10 +230,27 @@ static void signalled_drops_out(void)
 	expect_leaves(fence, 1, 0);
 }
 
-/* Read as a whole the file waits; read leaf by leaf it has failed. */
+/* Its status, told with the leaves, is that of the first that is not done. */
+static void expect_status_of_leaves(int fence)
+{
+	struct leaves leaves;
+	int want = 1;
+	unsigned int i;
+
+	info(fence, &leaves);
+	for (i = 0; i < leaves.file.num_fences && want == 1; i++)
+		want = leaves.of[i].status;
+	expect_value(want, leaves.file.status, "status told with the leaves");
+}
+
+/*
+ * Read as a whole the file waits; read leaf by leaf one has failed. @a: the
+ * second of two timelines, so that it is the first leaf once, and the last.
+ */
 static void half_failed(void)
 {
-	int timeline = timeline_open(), other = timeline_open(), a, fence;
+	int timelines[2] = { timeline_open(), timeline_open() }, a, fence;
+	int timeline = timelines[the_row->a], other = timelines[!the_row->a];
 
 	a = timeline_fence(timeline, 1);
 	fence = fence_merge(a, timeline_fence(other, 1));
@@ -223,6 +259,7 @@ static void half_failed(void)
 	expect_value(0, fence_status(fence), "status as a whole");
 	expect_value(1, with_status(fence, -ENOENT), "leaves that failed");
 	expect_value(1, with_status(fence, 0), "leaves that wait");
+	expect_status_of_leaves(fence);
 	expect_signalled(fence, false, "the merged fence");
 }
 
@@ -236,6 +273,7 @@ static void all_failed(void)
 	timeline_inc(other, 1);
 	expect_wait(fence, POLLIN, "the merged fence");
 	expect_value(-ENOENT, fence_status(fence), "status as a whole");
+	expect_status_of_leaves(fence);
 }
 
 static void waiting_merge_named(void)
@@ -255,6 +293,7 @@ static const struct row sw_sync_merge_rows[] = {
 	ROW("merge.three-timelines", "fences of three timelines are three", three_timelines),
 	ROW("merge.signalled", "a signalled fence drops out", signalled_drops_out),
 	ROW("merge.half-failed", "one failed and one waiting: waits as a whole", half_failed),
+	ROW("merge.half-failed-second", "likewise the other way round", half_failed, .a = 1),
 	ROW("merge.failed", "one failed and one done: failed as a whole", all_failed),
 	ROW("merge.name", "a merged fence has the name given", waiting_merge_named),
 };

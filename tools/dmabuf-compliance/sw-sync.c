@@ -91,17 +91,30 @@ static void create_write_back(void)
 	expect_no_new_fd(&before);
 }
 
+static void create_half(void)
+{
+	struct sw_sync_create create = { .value = 1 };
+
+	expect(-EFAULT, ioctl(timeline_open(), SW_SYNC_IOC_CREATE_FENCE,
+			      at_page_end(&create, sizeof(create) - 4)),
+	       "ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, 36 readable bytes)");
+}
+
 static void create_emfile(void)
 {
 	struct sw_sync_create create = { .value = 1 };
+	void *bad = bad_pointer(), *copy = read_only_copy(&create,
+							   sizeof(create));
 	int timeline = timeline_open();
-	void *bad = bad_pointer();
 
 	fds_use_up();
 	create_do(-EMFILE, timeline, &create);
 	expect(-EMFILE, ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, bad),
 	       "ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, bad pointer), no "
 	       "fd free");
+	expect(-EMFILE, ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, copy),
+	       "ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, read-only memory), "
+	       "no fd free");
 	fds_allow_more();
 	create_do(0, timeline, &create);
 }
@@ -223,6 +236,65 @@ static void wakes(void)
 	must(waitpid(pid, &status, 0), "waitpid()");
 }
 
+static void two_wait(void)
+{
+	int timeline = timeline_open(), fence = timeline_fence(timeline, 1);
+	int status;
+	pid_t pid;
+
+	pid = must(fork(), "fork()");
+	if (!pid) {
+		expect_wait(fence, POLLIN, "fence in the child");
+		_exit(0);
+	}
+	expect_signalled(fence, false, "the fence");
+	timeline_inc(timeline, 1);
+	expect_wait(fence, POLLIN, "fence");
+	must(waitpid(pid, &status, 0), "waitpid()");
+	expect_value(0, status, "the child");
+}
+
+static unsigned long long signalled_at(int fence)
+{
+	struct sync_fence_info leaf = { .timestamp_ns = 0 };
+	struct sync_file_info info = {
+		.num_fences = 1, .sync_fence_info = (uintptr_t)&leaf,
+	};
+
+	expect(0, ioctl(fence, SYNC_IOC_FILE_INFO, &info),
+	       "ioctl(fence, SYNC_IOC_FILE_INFO, {num_fences=1})");
+	return leaf.timestamp_ns;
+}
+
+/* The latest is made first, so that it is not the order of making. */
+static void signalled_in_order(void)
+{
+	int timeline = timeline_open(), fences[20], i;
+
+	for (i = 19; i >= 0; i--)
+		fences[i] = timeline_fence(timeline, (unsigned int)i + 1);
+	timeline_inc(timeline, 20);
+	for (i = 1; i < 20; i++) {
+		if (signalled_at(fences[i]) < signalled_at(fences[i - 1]))
+			fail("expected the fence at %d after that at %d, got "
+			     "an earlier time", i + 1, i);
+	}
+}
+
+/* What waits for a signal is given up with the last fd of a fence. */
+static void closed_fence(void)
+{
+	int timeline = timeline_open(), fence = timeline_fence(timeline, 1);
+	int later = timeline_fence(timeline, 2);
+
+	expect_signalled(fence, false, "the fence");
+	expect(0, close(fence), "close(fence)");
+	timeline_inc(timeline, 1);
+	expect_signalled(later, false, "a later fence at 1");
+	timeline_inc(timeline, 1);
+	expect_signalled(later, true, "a later fence at 2");
+}
+
 /* Two fences of one value are one fence: one deadline for both. */
 static void same_value(void)
 {
@@ -307,6 +379,66 @@ static void deadline_of_merged(void)
 	deadline_get(-EINVAL, timeline, fence, 0, 0);
 }
 
+static void deadline_of_stub(void)
+{
+	struct sync_fence_info leaf = { .driver_name = "" };
+	struct sync_file_info info = {
+		.num_fences = 1, .sync_fence_info = (uintptr_t)&leaf,
+	};
+	int fence = signalled_fence();
+
+	expect(0, ioctl(fence, SYNC_IOC_FILE_INFO, &info),
+	       "ioctl(fence, SYNC_IOC_FILE_INFO, {num_fences=1})");
+	if (!strcmp(leaf.driver_name, "sw_sync"))
+		skip("no fence that is not of sw_sync");
+	deadline_get(-EINVAL, timeline_open(), fence, 0, 0);
+}
+
+/* It does not matter which timeline is asked. */
+static void deadline_by_other(void)
+{
+	int fence = timeline_fence(timeline_open(), 1);
+
+	deadline_set(fence, 5000);
+	deadline_get(0, timeline_open(), fence, 0, 0);
+}
+
+static void deadline_of_signalled(void)
+{
+	int timeline = timeline_open(), fence = timeline_fence(timeline, 0);
+
+	deadline_set(fence, 1000);
+	deadline_get(-ENOENT, timeline, fence, 0, 0);
+}
+
+static void deadline_none_pad(void)
+{
+	int timeline = timeline_open();
+
+	deadline_get(-EINVAL, timeline, timeline_fence(timeline, 1), 0, 1);
+}
+
+static void deadline_none_write_back(void)
+{
+	int timeline = timeline_open();
+	struct sw_sync_deadline get = {
+		.fence_fd = timeline_fence(timeline, 1),
+	};
+
+	expect(-ENOENT, ioctl(timeline, SW_SYNC_GET_DEADLINE,
+			      read_only_copy(&get, sizeof(get))),
+	       "ioctl(timeline, SW_SYNC_GET_DEADLINE, read-only memory)");
+}
+
+static void deadline_half(void)
+{
+	struct sw_sync_deadline get = { .pad = 1 };
+
+	expect(-EFAULT, ioctl(timeline_open(), SW_SYNC_GET_DEADLINE,
+			      at_page_end(&get, sizeof(get) - 4)),
+	       "ioctl(timeline, SW_SYNC_GET_DEADLINE, 12 readable bytes)");
+}
+
 static void deadline_pointer(void)
 {
 	expect(-EFAULT, ioctl(timeline_open(), SW_SYNC_GET_DEADLINE,
@@ -349,6 +481,7 @@ static const struct row sw_sync_rows[] = {
 	ROW("create.name", "the name does not matter", name_ignored),
 	ROW("create.same-value", "two fences of one value are one", same_value),
 	ROW("create.pointer", "an unreadable argument is EFAULT", create_pointer),
+	ROW("create.pointer-half", "an argument readable in part is EFAULT", create_half),
 	ROW("create.write-back", "an unwritable argument is EFAULT and leaves no fd", create_write_back),
 	ROW("create.emfile", "no free fd is EMFILE, before all else", create_emfile),
 	ROW("open", "each open is a timeline of its own", own_timeline),
@@ -359,12 +492,15 @@ static const struct row sw_sync_rows[] = {
 	ROW("inc.wraps", "a timeline wraps", inc_wraps),
 	ROW("inc.pointer", "an unreadable increment is EFAULT", inc_pointer),
 	ROW("inc.wakes", "an increment wakes a poll", wakes),
+	ROW("inc.wakes-two", "an increment wakes two that poll", two_wait),
+	ROW("inc.order", "an increment signals in the order of values", signalled_in_order),
 	UNKNOWN("number-3", "W 3", _IOWR('W', 3, char[16])),
 	UNKNOWN("letter", "another letter", _IOWR('x', 0, struct sw_sync_create)),
 	UNKNOWN("size", "CREATE_FENCE of another size", _IOWR('W', 0, char[48])),
 	UNKNOWN("direction", "INC of another direction", _IOWR('W', 1, __u32)),
 	ROW("close", "a closed timeline ends its fences with ENOENT", closed_timeline),
 	ROW("close.copy", "a copy of the fd keeps the timeline", closed_copy),
+	ROW("close.fence", "a fence closed while it waits leaves the others alone", closed_fence),
 	ROW("deadline.earliest", "the earliest deadline counts", deadline_earliest, .a = 1000),
 	ROW("deadline.merged", "a merged fence hands deadlines on", deadline_through_merged, .a = 4000),
 	ROW("deadline.none", "without a deadline it is ENOENT", deadline_none),
@@ -372,6 +508,12 @@ static const struct row sw_sync_rows[] = {
 	ROW("deadline.pad", "pad set is EINVAL", deadline_refused, .b = 1),
 	ROW("deadline.pipe", "a pipe is EINVAL", deadline_of_pipe),
 	ROW("deadline.of-merged", "a merged fence is EINVAL", deadline_of_merged),
+	ROW("deadline.stub", "a fence of another driver is EINVAL", deadline_of_stub),
+	ROW("deadline.other-timeline", "any timeline may be asked", deadline_by_other, .a = 5000),
+	ROW("deadline.signalled", "a signalled fence takes no deadline", deadline_of_signalled),
+	ROW("deadline.order.pad-none", "pad is checked before the deadline", deadline_none_pad),
+	ROW("deadline.order.none-write-back", "so is the deadline before it is written", deadline_none_write_back),
+	ROW("deadline.pointer-half", "an argument readable in part is EFAULT", deadline_half),
 	ROW("deadline.pointer", "an unreadable argument is EFAULT", deadline_pointer),
 	ROW("deadline.write-back", "an unwritable argument is EFAULT", deadline_write_back),
 };

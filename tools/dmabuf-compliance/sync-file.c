@@ -75,6 +75,13 @@ static void unknown(void)
 	       (unsigned long)_IOC_SIZE(cmd));
 }
 
+static void unknown_bad_pointer(void)
+{
+	expect(-ENOTTY, ioctl(signalled_fence(), _IOWR('>', 2, char[56]),
+			      bad_pointer()),
+	       "ioctl(fence, number 2, bad pointer)");
+}
+
 /* Kernels before 6.4 do not know it. */
 static void deadline_do(long long want, struct deadline *deadline)
 {
@@ -104,6 +111,20 @@ static void deadline_pad(void)
 static void deadline_pointer(void)
 {
 	deadline_do(-EFAULT, bad_pointer());
+}
+
+static void deadline_half(void)
+{
+	struct deadline arg = { .deadline_ns = 1 };
+
+	deadline_do(-EFAULT, at_page_end(&arg, 8));
+}
+
+static void deadline_read_only(void)
+{
+	struct deadline arg = { .deadline_ns = 1 };
+
+	deadline_do(0, read_only_copy(&arg, sizeof(arg)));
 }
 
 /* By a copy of the fd, and in another process, it is the same. */
@@ -150,12 +171,16 @@ static const struct row sync_file_rows[] = {
 	UNKNOWN("letter", "another letter", _IOWR('x', 3, char[48])),
 	UNKNOWN("buffer", "a buffer's SYNC", DMA_BUF_IOCTL_SYNC),
 	UNKNOWN("merge-size", "MERGE of another size", _IOWR('>', 3, char[56])),
+	UNKNOWN("merge-direction", "MERGE encoded to be written", _IOW('>', 3, char[48])),
 	UNKNOWN("info-size", "FILE_INFO of another size", _IOWR('>', 4, char[48])),
+	ROW("ioctl.bad-pointer", "the number is checked before the pointer", unknown_bad_pointer),
 	ROW("deadline.past", "a deadline in the past", deadline, .a = 1),
 	ROW("deadline.never", "the last deadline there is", deadline, .a = -1),
 	ROW("deadline.pad", "a deadline with pad set is EINVAL", deadline_pad, .a = 1),
 	ROW("deadline.pad-high", "a deadline with bit 63 of pad is EINVAL", deadline_pad, .a = INT64_MIN),
 	ROW("deadline.pointer", "an unreadable deadline is EFAULT", deadline_pointer),
+	ROW("deadline.pointer-half", "a deadline readable in part is EFAULT", deadline_half),
+	ROW("deadline.read-only", "a deadline is not written to", deadline_read_only),
 };
 
 const struct group sync_file_group = GROUP(TARGET_SYNC_FILE, sync_file_rows);
@@ -193,8 +218,8 @@ static void info_leaf(void)
 	expect_value(1, info.num_fences, "num_fences");
 	expect_value(1, leaf.status, "status of the leaf");
 	expect_value(0, leaf.flags, "flags of the leaf");
-	if (!leaf.timestamp_ns)
-		fail("expected a time of signalling, got 0");
+	if (!leaf.timestamp_ns || leaf.timestamp_ns > now_ns())
+		fail("expected a time of signalling, got 0 or a later one");
 }
 
 /* Room for more than there are: the rest of it stays. */
@@ -231,6 +256,15 @@ static void info_flags_first(void)
 	info_do(-EINVAL, signalled_fence(), &info);
 }
 
+static void info_flags_before_write_back(void)
+{
+	struct sync_file_info info = { .pad = 1 };
+
+	expect(-EINVAL, ioctl(signalled_fence(), SYNC_IOC_FILE_INFO,
+			      read_only_copy(&info, sizeof(info))),
+	       "ioctl(fence, SYNC_IOC_FILE_INFO, {pad=1}, read-only memory)");
+}
+
 static void info_pointer(void)
 {
 	expect(-EFAULT, ioctl(signalled_fence(), SYNC_IOC_FILE_INFO,
@@ -238,9 +272,10 @@ static void info_pointer(void)
 	       "ioctl(fence, SYNC_IOC_FILE_INFO, bad pointer)");
 }
 
+/* What can be read is wrong, and does not count. */
 static void info_half(void)
 {
-	struct sync_file_info info = { .num_fences = 0 };
+	struct sync_file_info info = { .flags = 1 };
 
 	expect(-EFAULT, ioctl(signalled_fence(), SYNC_IOC_FILE_INFO,
 			      at_page_end(&info, sizeof(info) - 8)),
@@ -272,6 +307,7 @@ static void info_ignores_input(void)
 
 	memset(info.name, 'x', sizeof(info.name));
 	info_do(0, signalled_fence(), &info);
+	expect_value(1, info.status, "status");
 	if (!memchr(info.name, '\0', sizeof(info.name)))
 		fail("expected a name with an end, got none");
 }
@@ -284,6 +320,7 @@ static const struct row sync_info_rows[] = {
 	ROW("info.flags", "flags set are EINVAL", info_flags, .a = 1),
 	ROW("info.pad", "pad set is EINVAL", info_flags, .b = 1),
 	ROW("info.order.flags-array", "flags are checked before the array", info_flags_first),
+	ROW("info.order.flags-write-back", "flags are checked before the argument is written", info_flags_before_write_back),
 	ROW("info.pointer", "an unreadable argument is EFAULT", info_pointer),
 	ROW("info.pointer-half", "an argument readable in part is EFAULT", info_half),
 	ROW("info.array", "an unwritable array is EFAULT", info_array),

@@ -99,6 +99,27 @@ static void pointer(void)
 	expect_no_new_fd(&before);
 }
 
+/* What can be read is wrong, and does not count. */
+static void pointer_half(void)
+{
+	struct sync_merge_data data = { .fd2 = -1, .flags = 1 };
+
+	expect(-EFAULT, ioctl(signalled_fence(), SYNC_IOC_MERGE,
+			      at_page_end(&data, sizeof(data) - 4)),
+	       "ioctl(fence, SYNC_IOC_MERGE, 44 readable bytes)");
+}
+
+/* @a: flags, @want: errno; nothing is written where it would not work. */
+static void refused_read_only(void)
+{
+	struct sync_merge_data data = { .fd2 = -1, .flags = (__u32)the_row->a };
+
+	expect(the_row->want, ioctl(signalled_fence(), SYNC_IOC_MERGE,
+				    read_only_copy(&data, sizeof(data))),
+	       "ioctl(fence, SYNC_IOC_MERGE, {fd2=-1, flags=%lld}, read-only "
+	       "memory)", the_row->a);
+}
+
 static void write_back(void)
 {
 	struct sync_merge_data data = { .fd2 = signalled_fence() };
@@ -201,6 +222,9 @@ static const struct row sync_merge_rows[] = {
 	ROW("merge.pipe", "a pipe as second fd is ENOENT", a_pipe),
 	ROW("merge.order.flags-closed", "flags are checked before the second fd", flags_first),
 	ROW("merge.pointer", "an unreadable argument is EFAULT", pointer),
+	ROW("merge.pointer-half", "an argument readable in part is EFAULT", pointer_half),
+	ROW("merge.order.flags-write-back", "flags are checked before the argument is written", refused_read_only, .a = 1, .want = -EINVAL),
+	ROW("merge.order.closed-write-back", "so is the second fd", refused_read_only, .want = -ENOENT),
 	ROW("merge.write-back", "an unwritable argument is EFAULT and leaves no fd", write_back),
 	ROW("merge.emfile", "no free fd is EMFILE, and passes", emfile),
 	ROW("merge.order.emfile-first", "the fd number comes before everything", emfile_first),

@@ -38,6 +38,13 @@ static void unknown(void)
 	       (unsigned long)_IOC_SIZE(cmd));
 }
 
+static void unknown_bad_pointer(void)
+{
+	expect(-ENOTTY, ioctl(udmabuf_open(), _IOW('u', 0x44, char[24]),
+			      bad_pointer()),
+	       "ioctl(udmabuf, number 0x44, bad pointer)");
+}
+
 static void device_read(void)
 {
 	char byte;
@@ -80,6 +87,7 @@ static const struct row udmabuf_device_rows[] = {
 	ROW("device.ioctl-size", "UDMABUF_CREATE of another size is ENOTTY", unknown, .a = _IOW('u', 0x42, char[32])),
 	ROW("device.ioctl-direction", "UDMABUF_CREATE of another direction is ENOTTY", unknown, .a = _IOWR('u', 0x42, char[24])),
 	ROW("device.ioctl-list-size", "UDMABUF_CREATE_LIST of another size is ENOTTY", unknown, .a = _IOW('u', 0x43, char[32])),
+	ROW("device.ioctl-bad-pointer", "the number is checked before the pointer", unknown_bad_pointer),
 	ROW("device.ioctl-heap", "a heap's allocation is ENOTTY", unknown, .a = DMA_HEAP_IOCTL_ALLOC),
 };
 
@@ -243,6 +251,25 @@ static void a_udmabuf(void)
 	refused(-EBADFD, udmabuf_make(sealed_memfd(1), 0, 1), 0, page_size());
 }
 
+static void a_heap_buffer(void)
+{
+	size_t i;
+
+	for (i = 0; i < devices.nr_heaps; i++) {
+		if (devices.heaps[i].why_not)
+			continue;
+		refused(-EBADFD, buffer_of(&devices.heaps[i], 1), 0,
+			page_size());
+		return;
+	}
+	skip("no heap");
+}
+
+static void a_sync_file(void)
+{
+	refused(-EBADFD, signalled_fence(), 0, page_size());
+}
+
 static void the_device(void)
 {
 	refused(-EBADFD, udmabuf_open(), 0, page_size());
@@ -254,9 +281,10 @@ static void pointer(void)
 	       "ioctl(udmabuf, UDMABUF_CREATE, bad pointer)");
 }
 
+/* What can be read is wrong, and does not count. */
 static void pointer_half(void)
 {
-	struct udmabuf_create create = { .size = page_size() };
+	struct udmabuf_create create = { .memfd = (__u32)-1, .offset = 1 };
 
 	expect(-EFAULT, ioctl(udmabuf_open(), UDMABUF_CREATE,
 			      at_page_end(&create, sizeof(create) - 8)),
@@ -344,6 +372,19 @@ static void emfile_closed(void)
 	       "ioctl(udmabuf, UDMABUF_CREATE, closed fd), no fd free");
 }
 
+static void emfile_range(void)
+{
+	struct udmabuf_create create = {
+		.memfd = (__u32)sealed_memfd(1), .size = 2 * page_size(),
+	};
+	int device = udmabuf_open();
+
+	fds_use_up();
+	expect(-EINVAL, ioctl(device, UDMABUF_CREATE, &create),
+	       "ioctl(udmabuf, UDMABUF_CREATE, a page past the end), no fd "
+	       "free");
+}
+
 static void lowest_fd(void)
 {
 	struct udmabuf_create create = {
@@ -403,6 +444,8 @@ static const struct row udmabuf_create_rows[] = {
 	BADFD("null", "/dev/null", a_device),
 	BADFD("udmabuf", "a udmabuf", a_udmabuf),
 	BADFD("device", "the device itself", the_device),
+	BADFD("heap", "a buffer of a heap", a_heap_buffer),
+	BADFD("sync-file", "a sync file", a_sync_file),
 	ACCEPTED("pointer", "an unreadable argument is EFAULT", pointer),
 	ACCEPTED("pointer-half", "an argument readable in part is EFAULT", pointer_half),
 	ACCEPTED("read-only", "the argument is not written to", read_only),
@@ -411,6 +454,7 @@ static const struct row udmabuf_create_rows[] = {
 	REFUSED("order.empty-closed", "size 0 of a closed fd", order_closed, .a = 0, .b = 0),
 	REFUSED("order.limit-closed", "a size over the limit, of a closed fd,", over_limit_closed),
 	BADFD("order.closed-emfile", "a closed fd, no fd number being free,", emfile_closed),
+	REFUSED("order.range-emfile", "a range past the memfd, no fd number being free,", emfile_range),
 	REFUSED("limit-passed", "a page over the size limit", over_limit),
 	ACCEPTED("limit", "the size limit itself is accepted", at_limit),
 	ACCEPTED("emfile", "no free fd is EMFILE, and nothing stays pinned", emfile),

@@ -82,6 +82,20 @@ static void other_seals(void)
 	seal_do(0, memfd, F_SEAL_SEAL);
 }
 
+/* Who may not write to the memfd any more may still map the buffer. */
+static void future_write(void)
+{
+	int memfd = sealed_memfd(2), buf;
+	unsigned char *addr;
+
+	buf = udmabuf_make(memfd, 0, 2);
+	seal_do(0, memfd, F_SEAL_FUTURE_WRITE);
+	addr = buffer_map(buf, 2);
+	number_pages(addr, 2, 30);
+	expect_page_number(buffer_map(buf, 2) + page_size(), 31,
+			   "the second page");
+}
+
 static void grows(void)
 {
 	int memfd = sealed_memfd(2), buf;
@@ -121,6 +135,49 @@ static void tmpfs_file(void)
 	create.memfd = (__u32)fd;
 	expect(-EINVAL, ioctl(udmabuf_open(), UDMABUF_CREATE, &create),
 	       "ioctl(udmabuf, UDMABUF_CREATE, file on tmpfs)");
+}
+
+/* A file of no memory; most file systems' are, but which there are varies. */
+static void proc_file(void)
+{
+	struct udmabuf_create create = { .size = page_size() };
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		skip("no /proc: %s", errno_name(errno));
+	create.memfd = (__u32)fd;
+	expect(-EBADFD, ioctl(udmabuf_open(), UDMABUF_CREATE, &create),
+	       "ioctl(udmabuf, UDMABUF_CREATE, /proc/self/status)");
+}
+
+/* @a: how the memfd is opened again, @want: an fd or an errno. */
+static void reopened_memfd(void)
+{
+	struct udmabuf_create create = { .size = page_size() };
+	char path[64];
+
+	proc_path("fd", sealed_memfd(1), path, sizeof(path));
+	create.memfd = (__u32)must(open(path, (int)the_row->a | O_CLOEXEC),
+				   "open(/proc/self/fd/memfd, %#llx)",
+				   the_row->a);
+	expect(the_row->want, ioctl(udmabuf_open(), UDMABUF_CREATE, &create),
+	       "ioctl(udmabuf, UDMABUF_CREATE, memfd opened with %#llx)",
+	       the_row->a);
+}
+
+static void allocated(void)
+{
+	struct stat st;
+	int memfd;
+
+	memfd = must(memfd_create("compliance", MFD_CLOEXEC |
+				  MFD_ALLOW_SEALING), "memfd_create()");
+	must(ftruncate(memfd, 16 * page_size()), "ftruncate(memfd)");
+	must(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), "F_SEAL_SHRINK");
+	udmabuf_make(memfd, 2, 4);
+	expect(0, fstat(memfd, &st), "fstat(memfd)");
+	expect_value((long long)(4 * page_size() / 512), st.st_blocks,
+		     "blocks of the memfd");
 }
 
 static void directory(void)
@@ -210,10 +267,15 @@ static const struct row udmabuf_linux_rows[] = {
 	ROW("seal.mapped", "F_SEAL_WRITE is EBUSY while it is mapped", seal_while_mapped),
 	ROW("seal.unmapped", "F_SEAL_WRITE works once it is unmapped", seal_after_unmap),
 	ROW("seal.others", "F_SEAL_GROW and F_SEAL_SEAL can be added", other_seals),
+	ROW("seal.future-write", "F_SEAL_FUTURE_WRITE can be added: it can still be mapped", future_write),
 	ROW("memfd-grows", "a memfd that grows leaves the udmabuf alone", grows),
 	ROW("inode", "a udmabuf has an inode of its own", own_inode),
 	ROW("create.tmpfs", "a file on tmpfs is EINVAL", tmpfs_file),
 	ROW("create.directory", "a directory is EBADFD", directory),
+	ROW("create.proc", "a file of /proc is EBADFD", proc_file),
+	ROW("create.path", "an O_PATH fd of a memfd is EBADFD", reopened_memfd, .a = O_PATH, .want = -EBADFD),
+	ROW("create.read-only-memfd", "a memfd opened for reading will do", reopened_memfd, .a = O_RDONLY, .want = ANY_FD),
+	ROW("memory.allocated", "pages of the memfd are allocated, and no others", allocated),
 	ROW("huge.part", "two small pages of a huge one", huge_part),
 	ROW("huge.whole", "a whole huge page, written to", huge_whole),
 	ROW("huge.past-end", "past the huge page is EINVAL", huge_bounds),

@@ -198,6 +198,7 @@ static void items_unreadable(void)
 	       "ioctl(udmabuf, UDMABUF_CREATE_LIST, unreadable items)");
 }
 
+/* What can be read is wrong, and does not count. */
 static void last_item_unreadable(void)
 {
 	struct list list = { .count = 0 };
@@ -206,6 +207,7 @@ static void last_item_unreadable(void)
 
 	add(&list, memfd, 0, 1);
 	add(&list, memfd, 1, 1);
+	list.items[0].offset = 1;
 	expect(-EFAULT, ioctl(udmabuf_open(), UDMABUF_CREATE_LIST,
 			      at_page_end(&list, size + 8)),
 	       "ioctl(udmabuf, UDMABUF_CREATE_LIST, unreadable second item)");
@@ -229,6 +231,21 @@ static void unaligned_item(void)
 	create(-EINVAL, &list);
 	list.items[1].offset = 0;
 	list.items[1].size = 100;
+	create(-EINVAL, &list);
+}
+
+/* The total does not wrap: else it were within the limit, and EBADFD. */
+static void sizes_wrap(void)
+{
+	struct list list = { .count = 0 };
+	int fd = closed_fd();
+
+	add(&list, fd, 0, 1);
+	add(&list, fd, 0, 1);
+	list.items[0].size = (__u64)1 << 63;
+	list.items[1].size = (__u64)1 << 63;
+	create(-EINVAL, &list);
+	list.items[1].size += page_size();
 	create(-EINVAL, &list);
 }
 
@@ -265,6 +282,19 @@ static int unsealed_memfd(void)
 				  MFD_ALLOW_SEALING), "memfd_create()");
 	must(ftruncate(memfd, 2 * page_size()), "ftruncate(memfd)");
 	return memfd;
+}
+
+/* Some items may be empty until memfds are looked at; all of them may not. */
+static void empty_closed(void)
+{
+	struct list list = { .count = 0 };
+	int fd = closed_fd();
+
+	add(&list, fd, 0, 0);
+	add(&list, fd, 0, 0);
+	create(-EINVAL, &list);
+	add(&list, sealed_memfd(2), 0, 1);
+	create(-EBADFD, &list);
 }
 
 /* Of two bad memfds the first one tells. */
@@ -331,9 +361,11 @@ static const struct row udmabuf_list_rows[] = {
 	ROW("items-half", "an unreadable second item is EFAULT", last_item_unreadable),
 	ROW("items-count-0", "an empty list without items is EINVAL", items_unreadable, .a = 0, .want = -EINVAL),
 	ROW("order.count-items", "the count is checked before the items are read", items_unreadable, .b = 1, .want = -EINVAL),
+	ROW("sizes-wrap", "sizes that add up to 0, or to a page, are EINVAL", sizes_wrap),
 	ROW("unaligned-second", "a second item that is not aligned is EINVAL", unaligned_item),
 	ROW("order.numbers-first", "offsets and sizes are checked before memfds", numbers_first),
 	ROW("order.limit-first", "the total size is checked before memfds", over_limit),
+	ROW("order.empty-closed", "an empty item of a closed fd is EBADFD, all empty EINVAL", empty_closed),
 	ROW("order.closed-unsealed", "a closed fd before an unsealed memfd is EBADFD", first_memfd_wins, .a = 0, .want = -EBADFD),
 	ROW("order.unsealed-closed", "an unsealed memfd before a closed fd is EINVAL", first_memfd_wins, .a = 1, .want = -EINVAL),
 	ROW("bad-second", "a pipe as second item is EBADFD", bad_second),
