@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -221,9 +222,9 @@ static void errors_come_in_order(void **state)
 	item_set(0, HIS_FD + 5, 0, 1);
 	item_set(1, memfd, 0, 1);
 	list.items[1].offset = PAGE / 2;
-	fails(create_list(2, 2), -EINVAL, "read read open open");
+	fails(create_list(2, 2), -EINVAL, "read read");
 	item_set(1, memfd, 0, 65 * 256);
-	fails(create_list(2, 2), -EINVAL, "read read open open");
+	fails(create_list(2, 2), -EINVAL, "read read");
 	item_set(1, memfd, 4, 1);
 	fails(create_list(2, 2), -EBADFD, "read read open open");
 	item_set(0, memfd, 0, 1);
@@ -255,6 +256,47 @@ static void who_takes_no_fd_has_none(void **state)
 	wait_for_live_buffers(0);
 }
 
+/* His fds are opened in this process, which may have no room for them. */
+static void running_out_of_fds_closes_those_that_were_opened(void **state)
+{
+	struct rlimit old, new;
+	int other = his_fd_put(&him, pages_make(4));
+	int next = dup(0);
+	long ret;
+
+	(void)state;
+	item_set(0, memfd, 0, 1);
+	item_set(1, other, 0, 1);
+	assert_true(next >= 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	new = (struct rlimit){ (rlim_t)next + 1, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &new), 0);
+	ret = create_list(2, 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(ret, -EMFILE);
+	assert_asked(&him, "read read open open");
+	assert_int_equal(fcntl(next, F_GETFD), -1);
+}
+
+static void fd_0_is_an_fd_too(void **state)
+{
+	int saved = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	long ret;
+	int left;
+
+	(void)state;
+	assert_true(saved > 0);
+	close(0);
+	/* His memfd has that number here. What is wrong is the range. */
+	ret = create((uint32_t)memfd, 0, 0, 5 * PAGE);
+	left = fcntl(0, F_GETFD);
+	assert_int_equal(dup2(saved, 0), 0);
+	close(saved);
+	assert_int_equal(ret, -EINVAL);
+	assert_int_equal(left, -1);
+}
+
 static void other_files_are_ebadfd(void **state)
 {
 	int pipes[2];
@@ -265,6 +307,66 @@ static void other_files_are_ebadfd(void **state)
 				PAGE), -EBADFD);
 	close(pipes[1]);
 	assert_int_equal(create((uint32_t)-1, 0, 0, PAGE), -EBADFD);
+}
+
+/* Heaps, memfds and udmabufs, read-only ones too. */
+static int buffer_fd(unsigned int kind)
+{
+	struct dma_heap *heap = dma_heap_find("system");
+	struct dmabuf_udmabuf_range range = { .size = PAGE };
+	struct dma_buf *dmabuf;
+
+	switch (kind) {
+	case 0:
+		return fd_of(dma_heap_buffer_alloc(heap, PAGE, O_RDWR, 0));
+	case 1:
+		return fd_of(dma_heap_buffer_alloc(heap, PAGE, O_RDONLY, 0));
+	case 2:
+		assert_int_equal(dmabuf_anon_export(PAGE, O_RDWR, &dmabuf), 0);
+		return fd_of(dmabuf);
+	default:
+		range.fd = his_fd(&him, memfd);
+		assert_int_equal(dmabuf_udmabuf_export(&range, 1, &dmabuf), 0);
+		return fd_of(dmabuf);
+	}
+}
+
+static long create_here(int fd)
+{
+	const struct udmabuf_create data = {
+		.memfd = (uint32_t)fd,
+		.size = PAGE,
+	};
+
+	return dmabuf_udmabuf_ioctl(UDMABUF_CREATE, (uintptr_t)&data, NULL);
+}
+
+/* Though some are memfds, with the seals that it takes. */
+static void buffers_are_ebadfd(void **state)
+{
+	unsigned int kind;
+	int fd, number;
+
+	(void)state;
+	for (kind = 0; kind < 4; kind++) {
+		fd = buffer_fd(kind);
+		number = his_fd_put(&him, fd);
+		assert_int_equal(create((uint32_t)number, 0, 0, PAGE),
+				 -EBADFD);
+		/* The range is asked for later. */
+		assert_int_equal(create((uint32_t)number, 0, PAGE, PAGE),
+				 -EBADFD);
+		assert_int_equal(create_here(fd), -EBADFD);
+	}
+}
+
+static void memfd_with_the_seals_of_a_buffer_is_none(void **state)
+{
+	int fd = his_fd_put(&him, memfd_make("sealed", PAGE, F_SEAL_SHRINK |
+					     F_SEAL_GROW | F_SEAL_SEAL));
+
+	(void)state;
+	assert_true(create((uint32_t)fd, 0, 0, PAGE) >= 0);
 }
 
 /* This thread */
@@ -308,7 +410,11 @@ int main(void)
 		UAPI_TEST(errors_come_in_order),
 		UAPI_TEST(the_number_comes_last),
 		UAPI_TEST(who_takes_no_fd_has_none),
+		UAPI_TEST(running_out_of_fds_closes_those_that_were_opened),
+		UAPI_TEST(fd_0_is_an_fd_too),
 		UAPI_TEST(other_files_are_ebadfd),
+		UAPI_TEST(buffers_are_ebadfd),
+		UAPI_TEST(memfd_with_the_seals_of_a_buffer_is_none),
 		UAPI_TEST(this_thread_can_ask_too),
 	};
 

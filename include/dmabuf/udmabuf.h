@@ -51,9 +51,12 @@ struct dmabuf_udmabuf_range {
  * that is attached, not one of the buffer's own. Who punches a hole into the
  * memfd takes the page from the buffer too, which shows a new one; of huge
  * pages there may be none left, and an access raises SIGBUS. When a memfd gets
- * F_SEAL_FUTURE_WRITE, new mappings of the buffer are -EPERM. Where ranges of
- * huge pages do not begin and end at one, dma_buf_mmap() is -EINVAL, and so is
- * dma_buf_vmap() unless there is only one range; devices reach them.
+ * F_SEAL_FUTURE_WRITE, new mappings of the buffer are -EPERM, but those that
+ * dma_buf_mmap() makes for reading only. Where ranges of huge pages do not
+ * begin and end at one, dma_buf_mmap() is -EINVAL, and so is dma_buf_vmap()
+ * unless there is only one range; devices reach them. The fd of a page-backed
+ * buffer that can be written is taken as the memfd that it is, where
+ * dmabuf_udmabuf_ioctl() says -EBADFD, as the kernel does.
  *
  * In the order of the checks:
  * Return: 0; -EINVAL for more ranges than the limit; -EINVAL for the first
@@ -71,7 +74,8 @@ dmabuf_udmabuf_export(const struct dmabuf_udmabuf_range *ranges,
 
 /**
  * dmabuf_udmabuf_set_limits() - how much one buffer may take
- * @list_limit: ranges, as many as that are allowed; 1024 at the start
+ * @list_limit: ranges, as many as that are allowed, and one always is; 1024 at
+ *	the start
  * @size_limit_mb: MiB of all ranges together, likewise; 64 at the start
  *
  * For the whole process, and buffers made from now on; one that is made at this

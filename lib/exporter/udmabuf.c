@@ -19,13 +19,15 @@
  * Addresses and file offsets of huge pages begin at huge pages. A piece that
  * does not cannot be mapped behind another one.
  */
-#include <dmabuf/dmabuf.h>
+#include "exporter/udmabuf.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+
+#include <dmabuf/dmabuf.h>
 
 #include "base/util.h"
 #include "buffer/buffer.h"
@@ -305,9 +307,8 @@ static const struct dma_buf_ops udmabuf_ops = {
 
 /* Making one */
 
-/* What is said of the ranges before any of the memfds is looked at. */
-static int ranges_check(const struct dmabuf_udmabuf_range *ranges, size_t nr,
-			size_t *ret_size)
+int udmabuf_ranges_check(const struct dmabuf_udmabuf_range *ranges, size_t nr,
+			 size_t *ret_size)
 {
 	uint64_t limit = __atomic_load_n(&size_limit_mb, __ATOMIC_RELAXED);
 	uint64_t size = 0;
@@ -398,7 +399,7 @@ int dmabuf_udmabuf_export(const struct dmabuf_udmabuf_range *ranges,
 	size_t size = 0;
 	int ret;
 
-	ret = ranges_check(ranges, nr_ranges, &size);
+	ret = udmabuf_ranges_check(ranges, nr_ranges, &size);
 	if (ret)
 		return ret;
 	udmabuf = calloc(1, sizeof(*udmabuf) +

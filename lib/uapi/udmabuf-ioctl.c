@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/udmabuf.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <dmabuf/udmabuf.h>
 
+#include "buffer/origin.h"
+#include "exporter/udmabuf.h"
 #include "uapi/caller.h"
 
 /* What the caller asks for, and the same with fds of this process. */
@@ -46,13 +49,37 @@ static uint32_t opener_of(const struct request *request, uint32_t i)
 	return first;
 }
 
-static void fds_close(const struct request *request, uint32_t nr)
+static void fds_close(const struct request *request, uint32_t nr,
+		      struct dmabuf_caller *caller)
 {
 	uint32_t i;
 
-	for (i = 0; i < nr; i++)
+	/* Those of this thread are its own. */
+	for (i = 0; caller && i < nr; i++)
 		if (opener_of(request, i) == i && request->ranges[i].fd >= 0)
 			close(request->ranges[i].fd);
+}
+
+/* No memory to make others of, though one of the library may be a memfd. */
+static bool is_buffer(int fd)
+{
+	struct origin origin;
+
+	return !origin_of_buffer(fd, &origin);
+}
+
+/* A buffer is as good as closed: the error is the same. */
+static int memory_open(struct dmabuf_caller *caller, int number)
+{
+	int fd = number;
+
+	if (caller)
+		fd = caller->ops->fd_open(caller, number);
+	if (fd < 0 || !is_buffer(fd))
+		return fd;
+	if (caller)
+		close(fd);
+	return -EBADF;
 }
 
 /* What he does not have is -1 here, and told in the order of the checks. */
@@ -66,20 +93,25 @@ static int fd_open(const struct request *request, uint32_t i,
 		request->ranges[i].fd = request->ranges[opener].fd;
 		return 0;
 	}
-	fd = caller->ops->fd_open(caller, (int)request->items[i].memfd);
+	fd = memory_open(caller, (int)request->items[i].memfd);
 	request->ranges[i].fd = fd < 0 ? -1 : fd;
-	return fd < 0 && fd != -EBADF ? fd : 0;
+	return caller && fd < 0 && fd != -EBADF ? fd : 0;
 }
 
+/* Not before the ranges are known to be sound: that comes first. */
 static int fds_open(const struct request *request, struct dmabuf_caller *caller)
 {
+	size_t size;
 	uint32_t i;
 	int ret;
 
+	ret = udmabuf_ranges_check(request->ranges, request->count, &size);
+	if (ret)
+		return ret;
 	for (i = 0; i < request->count; i++) {
 		ret = fd_open(request, i, caller);
 		if (ret) {
-			fds_close(request, i);
+			fds_close(request, i, caller);
 			return ret;
 		}
 	}
@@ -91,22 +123,19 @@ static int buffer_make(const struct request *request,
 		       struct dma_buf **ret_dmabuf)
 {
 	uint32_t i;
-	int ret = 0;
+	int ret;
 
 	for (i = 0; i < request->count; i++)
 		request->ranges[i] = (struct dmabuf_udmabuf_range){
-			.fd = (int)request->items[i].memfd,
 			.offset = request->items[i].offset,
 			.size = request->items[i].size,
 		};
-	if (caller)
-		ret = fds_open(request, caller);
+	ret = fds_open(request, caller);
 	if (ret)
 		return ret;
 	ret = dmabuf_udmabuf_export(request->ranges, request->count,
 				    ret_dmabuf);
-	if (caller)
-		fds_close(request, request->count);
+	fds_close(request, request->count, caller);
 	return ret;
 }
 
