@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,6 +86,41 @@ static void refusal_leads_to_the_next_one(void **state)
 	node.alloc_errno = EBADFD;
 	assert_int_equal(dmabuf_alloc(SIZE, O_RDWR, fake_udmabuf, &dmabuf),
 			 -EBADFD);
+}
+
+static int alloc_with_fds(unsigned int more, struct dma_buf **ret_dmabuf)
+{
+	struct rlimit old, new;
+	int next = dup(0);
+	int ret;
+
+	assert_true(next >= 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	new = (struct rlimit){ (rlim_t)next + more, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &new), 0);
+	ret = dmabuf_alloc(SIZE, O_RDWR, fake_udmabuf, ret_dmabuf);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	return ret;
+}
+
+static void without_enough_fds_it_is_emfile(void **state)
+{
+	struct dma_buf *dmabuf = NULL;
+	unsigned int more = 0;
+
+	(void)state;
+	memset(&node, 0, sizeof(node));
+	while (alloc_with_fds(more, &dmabuf) == -EMFILE) {
+		assert_null(dmabuf);
+		assert_int_equal(dmabuf_live_buffers(), 0);
+		more++;
+	}
+	/* The device, the memfd, and what the device gives. */
+	assert_true(more >= 3);
+	assert_non_null(dmabuf);
+	assert_int_equal(dmabuf->size, SIZE);
+	dma_buf_put(dmabuf);
 }
 
 /* fds */
@@ -370,6 +406,7 @@ int main(void)
 		LEAK_TEST(heap_is_asked_for_pages_and_the_mode),
 		LEAK_TEST(udmabuf_gets_a_memfd_that_cannot_shrink),
 		LEAK_TEST(refusal_leads_to_the_next_one),
+		LEAK_TEST(without_enough_fds_it_is_emfile),
 		LEAK_TEST(fds_are_copies_of_the_kernels),
 		LEAK_TEST(fd_alone_gives_another_object),
 		LEAK_TEST(everybody_sees_the_same_memory),

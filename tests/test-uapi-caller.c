@@ -277,6 +277,13 @@ static void an_fd_of_a_sync_file_takes_its_calls(void **state)
 	assert_int_equal(dmabuf_ioctl(merge.fence, SYNC_IOC_FILE_INFO, &info),
 			 0);
 	assert_string_equal(info.name, "twice");
+	/* Records that would go round the end of all addresses. */
+	info = (struct sync_file_info){
+		.num_fences = 1,
+		.sync_fence_info = UINT64_MAX - 8,
+	};
+	assert_int_equal(dmabuf_ioctl(merge.fence, SYNC_IOC_FILE_INFO, &info),
+			 -EFAULT);
 	assert_int_equal(dmabuf_ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync), -ENOTTY);
 	close(merge.fence);
 	close(fd);

@@ -133,6 +133,46 @@ static void a_file_that_fails_is_eio(void **state)
 	dma_buf_put(dmabuf);
 }
 
+/* A disk that fills up: glibc wants 0 for an error here. */
+static ssize_t write_while_there_is_room(void *cookie, const char *buf,
+					 size_t size)
+{
+	size_t *room = cookie;
+
+	(void)buf;
+	if (size > *room)
+		return 0;
+	*room -= size;
+	return (ssize_t)size;
+}
+
+static int fdinfo_in(struct dma_buf *dmabuf, size_t room)
+{
+	const cookie_io_functions_t io = { .write = write_while_there_is_room };
+	FILE *file = fopencookie(&room, "w", io);
+	int ret;
+
+	assert_non_null(file);
+	setvbuf(file, NULL, _IONBF, 0);
+	ret = dmabuf_buffer_fdinfo(dmabuf, file);
+	fclose(file);
+	return ret;
+}
+
+static void a_file_that_fills_up_is_eio_at_every_line(void **state)
+{
+	struct dma_buf *dmabuf = memfd_export(4096, O_RDWR);
+	size_t room;
+
+	(void)state;
+	assert_int_equal(dma_buf_set_name(dmabuf, "camera"), 0);
+	fdinfo_of(dmabuf);
+	for (room = 0; room < strlen(text); room++)
+		assert_int_equal(fdinfo_in(dmabuf, room), -EIO);
+	assert_int_equal(fdinfo_in(dmabuf, room), 0);
+	dma_buf_put(dmabuf);
+}
+
 static void fdinfo_of_nothing_is_einval_and_warns(void **state)
 {
 	(void)state;
@@ -390,6 +430,7 @@ int main(void)
 		LEAK_TEST(fdinfo_counts_who_else_has_it),
 		LEAK_TEST(an_exporter_without_a_name_has_none),
 		LEAK_TEST(a_file_that_fails_is_eio),
+		LEAK_TEST(a_file_that_fills_up_is_eio_at_every_line),
 		LEAK_TEST(fdinfo_of_nothing_is_einval_and_warns),
 		LEAK_TEST(without_buffers_there_are_totals),
 		LEAK_TEST(bufinfo_has_a_line_for_a_buffer),
