@@ -156,12 +156,17 @@ static int timer_open(void)
 	return timer_fd < 0 ? -errno : epoll_watch(epoll_fd, timer_fd);
 }
 
+/* Known last of all: who kicks takes no lock, and would write to a number. */
 static int kick_open(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int ret = fd < 0 ? -errno : epoll_watch(event_fd, fd);
 
-	__atomic_store_n(&kick_fd, fd, __ATOMIC_RELAXED);
-	return fd < 0 ? -errno : epoll_watch(event_fd, fd);
+	if (!ret)
+		__atomic_store_n(&kick_fd, fd, __ATOMIC_RELAXED);
+	else
+		fd_close(&fd);
+	return ret;
 }
 
 static int user_open(void)
@@ -420,18 +425,14 @@ static bool collect_closed_locked(struct handle *handle)
 	return found;
 }
 
-/* The others of the inode have heard of the same close. */
-static void explain_locked(struct handle *handle)
+/* All handles of the inode have heard of the same close. */
+static void explain_locked(const struct handle *handle)
 {
-	struct handle *other;
+	struct handle *each = watch_first_locked(handle->watch);
 
-	handle->explained = true;
-	if (polled(handle))
-		return;
-	other = watch_first_locked(handle->watch);
-	while (other && other->watch == handle->watch) {
-		other->explained = true;
-		other = RB_NEXT(watch_tree, &watches, other);
+	while (each && each->watch == handle->watch) {
+		each->explained = true;
+		each = RB_NEXT(watch_tree, &watches, each);
 	}
 }
 
