@@ -83,8 +83,8 @@ struct dmabuf_caller {
  *
  * A SYNC that starts waits for fences as dma_buf_begin_cpu_access() does.
  *
- * Return: 0 or -errno; -ENOTTY for another command.
- * (dma_buf_ioctl(), Linux 6.12; reference: doc/dmabuf-run.md)
+ * Return: 0 or -errno; -ENOTTY for another command; -EINVAL, with a warning,
+ * without @dmabuf. (dma_buf_ioctl(), Linux 6.12)
  */
 DMABUF_API long dmabuf_buffer_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
 				    uint64_t arg, struct dmabuf_caller *caller);
@@ -95,7 +95,8 @@ DMABUF_API long dmabuf_buffer_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
  * @offset: bytes; only 0 is valid
  * @whence: SEEK_SET gives 0, SEEK_END the size
  *
- * Return: bytes; -EINVAL for anything else. (dma_buf_llseek(), Linux 6.12)
+ * Return: bytes; -EINVAL for anything else and, with a warning, without
+ * @dmabuf. (dma_buf_llseek(), Linux 6.12)
  */
 DMABUF_API off_t dmabuf_buffer_seek(struct dma_buf *dmabuf, off_t offset,
 				    int whence);
@@ -113,7 +114,8 @@ DMABUF_API off_t dmabuf_buffer_seek(struct dma_buf *dmabuf, off_t offset,
  * exporter's mmap what that refuses: some refuse private mappings.
  *
  * Return: 0, or -errno of the first check that fails: -EINVAL, -ENOMEM,
- * -EOVERFLOW, -EOPNOTSUPP, -EACCES. (dma_buf_mmap_internal(), Linux 6.12)
+ * -EOVERFLOW, -EOPNOTSUPP, -EACCES; -EINVAL, with a warning, without @dmabuf.
+ * (dma_buf_mmap_internal(), Linux 6.12)
  */
 DMABUF_API int dmabuf_buffer_mmap_check(struct dma_buf *dmabuf, uint64_t length,
 					int prot, int flags, uint64_t offset,
@@ -126,7 +128,8 @@ DMABUF_API int dmabuf_buffer_mmap_check(struct dma_buf *dmabuf, uint64_t length,
  * @file: gets size, count, exp_name, and name when one was set
  *
  * Context: takes &dma_buf.lock.
- * Return: 0; -EIO. (dma_buf_show_fdinfo(), Linux 6.12)
+ * Return: 0; -EIO; -EINVAL, with a warning, without @dmabuf.
+ * (dma_buf_show_fdinfo(), Linux 6.12)
  */
 DMABUF_API int dmabuf_buffer_fdinfo(struct dma_buf *dmabuf, FILE *file);
 
@@ -154,8 +157,8 @@ DMABUF_API int dmabuf_bufinfo(FILE *file);
  * The structure is written back also after an error, and -EFAULT comes before
  * that error when it cannot be.
  *
- * Return: 0 or -errno; -EINVAL for another number.
- * (dma_heap_ioctl(), Linux 6.12)
+ * Return: 0 or -errno; -EINVAL for another number and, with a warning, without
+ * @heap. (dma_heap_ioctl(), Linux 6.12)
  */
 DMABUF_API long dmabuf_heap_ioctl(struct dma_heap *heap, unsigned int cmd,
 				  uint64_t arg, struct dmabuf_caller *caller);
