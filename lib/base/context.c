@@ -45,7 +45,6 @@ static void context_run(void)
 	here.running = false;
 }
 
-
 void context_defer(struct dmabuf_work *work)
 {
 	work_push(&here.work, work);

@@ -20,7 +20,6 @@
 #include "buffer/fork.h"
 #include "buffer/import.h"
 #include "buffer/registry.h"
-#include "buffer/watch.h"
 #include "memory/pages.h"
 
 #define SEALS_PAGES (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
