@@ -175,6 +175,30 @@ void case_killed(void)
 	CHECK(!life());
 }
 
+/* A memfd as open(2) with O_PATH shows it */
+static int memfd_path(void)
+{
+	int fd = memfd_create("path", MFD_ALLOW_SEALING), path;
+	char name[32];
+
+	CHECK(!ftruncate(fd, 4096) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	path = open(name, O_PATH | O_CLOEXEC);
+	CHECK(path >= 0);
+	close(fd);
+	return path;
+}
+
+static int udmabuf_new(int udmabuf, int memfd)
+{
+	struct udmabuf_create create = {
+		.memfd = (uint32_t)memfd,
+		.size = 4096,
+	};
+
+	return ioctl(udmabuf, UDMABUF_CREATE, &create);
+}
+
 #define FAILS(call, error) (errno = 0, (call) == -1 && errno == (error))
 
 void case_hostile(void)
@@ -203,6 +227,7 @@ void case_hostile(void)
 	CHECK(FAILS(ioctl(fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, bad), EFAULT));
 	CHECK(FAILS(ioctl(udmabuf, UDMABUF_CREATE, bad), EFAULT));
 	CHECK(FAILS(ioctl(udmabuf, UDMABUF_CREATE_LIST, &list), EINVAL));
+	CHECK(FAILS(udmabuf_new(udmabuf, memfd_path()), EBADFD));
 	CHECK(mmap(NULL, SIZE_MAX - 4095, PROT_READ, MAP_SHARED, fd, 0) ==
 	      MAP_FAILED);
 	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd,

@@ -88,7 +88,7 @@ static int caller_fd_open(struct dmabuf_caller *caller, int fd)
 {
 	char path[TARGET_PATH_MAX];
 	struct file file;
-	int ret, pin;
+	int ret, pin, flags;
 
 	ret = file_of(call_of(caller)->tid, fd, &file);
 	if (ret)
@@ -97,6 +97,10 @@ static int caller_fd_open(struct dmabuf_caller *caller, int fd)
 	file_put(&file);
 	if (ret)
 		return ret;
+	/* One of O_PATH is none to most calls. */
+	flags = target_fd_flags(call_of(caller)->tid, fd);
+	if (flags >= 0 && flags & O_PATH)
+		return -EBADF;
 	target_fd_path(path, call_of(caller)->tid, fd);
 	pin = open(path, O_PATH | O_CLOEXEC);
 	if (pin < 0)
