@@ -13,7 +13,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -274,6 +276,33 @@ void case_few_fds(void)
 	CHECK(errno == EMFILE);
 	closefrom(heap + 1);
 	CHECK(!ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data));
+}
+
+/*
+ * It is the user's who made it, as whom root has started the program, or not.
+ * And without room for an fd the kernel looks no further: that would be EFAULT,
+ * as the argument can only be read.
+ */
+void case_owned(void)
+{
+	static const struct dma_buf_export_sync_file argument = {
+		.flags = DMA_BUF_SYNC_READ,
+		.fd = -1,
+	};
+	struct rlimit limit;
+	int fd = buffer_new();
+	struct stat st;
+
+	CHECK(!fstat(fd, &st) && st.st_uid == geteuid() &&
+	      st.st_gid == getegid());
+	CHECK(!fchmod(fd, 0640));
+	CHECK(!getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = 100;
+	CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
+	while (dup(0) >= 0)
+		;
+	CHECK(FAILS(ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &argument),
+		    EMFILE));
 }
 
 /* The receiver's copy has a low number. */

@@ -61,6 +61,7 @@ void case_passed(void);
 void case_copies(void);
 void case_many_fds(void);
 void case_few_fds(void);
+void case_owned(void);
 void case_file_server(const char *directory);
 void case_waits(void);
 void case_wait_counted(void);

@@ -23,6 +23,7 @@ static const struct {
 	{ "copies", case_copies },
 	{ "many-fds", case_many_fds },
 	{ "few-fds", case_few_fds },
+	{ "owned", case_owned },
 	{ "waits", case_waits },
 	{ "wait-counted", case_wait_counted },
 	{ "wait-interrupted", case_wait_interrupted },

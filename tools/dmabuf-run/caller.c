@@ -5,14 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sys/resource.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include "account.h"
 #include "files.h"
+#include "log.h"
 #include "target.h"
+#include "thread.h"
 
 static int caller_read(struct dmabuf_caller *caller, void *to, uint64_t from,
 		       size_t size)
@@ -34,11 +37,25 @@ static int caller_fd_room(struct dmabuf_caller *caller)
 {
 	pid_t tid = call_of(caller)->tid;
 	off_t nr = target_nr_fds(tid);
-	struct rlimit limit;
+	long max = target_max_fds(tid);
 
-	if (nr < 0 || prlimit(tid, RLIMIT_NOFILE, NULL, &limit))
-		return 0;
-	return (rlim_t)nr >= limit.rlim_cur ? -EMFILE : 0;
+	return max >= 0 && nr >= max ? -EMFILE : 0;
+}
+
+/* It is that user's who asked for it: root may run programs as another one. */
+static void owner_set(pid_t tid, int fd)
+{
+	struct thread_status status;
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", tid);
+	if (!stat(path, &st) && st.st_uid == geteuid() &&
+	    st.st_gid == getegid())
+		return;
+	if (!thread_status_read(tid, &status) &&
+	    fchown(fd, status.fs_uid, status.fs_gid))
+		log_line("the owner of an fd: %s", strerror(errno));
 }
 
 static int caller_fd_give(struct dmabuf_caller *caller, int fd, int flags)
@@ -47,6 +64,7 @@ static int caller_fd_give(struct dmabuf_caller *caller, int fd, int flags)
 
 	/* As a dma-buf's; a socket does not mind. */
 	fchmod(fd, S_IRUSR | S_IWUSR);
+	owner_set(call_of(caller)->tid, fd);
 	if (!ret) {
 		ret = account_room(fd);
 		call_of(caller)->note = ret ? "(--limit)" : NULL;

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -167,12 +166,10 @@ static int pollfds_read(const struct call *call, struct poll_set *set)
 {
 	unsigned int nr = (unsigned int)call->args[1];
 	struct pollfd *fds;
-	struct rlimit limit;
 	unsigned int i;
 	int ret;
 
-	if (nr > NR_MAX || prlimit(call->tid, RLIMIT_NOFILE, NULL, &limit) ||
-	    nr > limit.rlim_cur)
+	if (nr > NR_MAX || (long)nr > target_max_fds(call->tid))
 		return -EINVAL;
 	fds = calloc(nr + 1, sizeof(*fds));
 	set->entries = calloc(nr + 1, sizeof(*set->entries));

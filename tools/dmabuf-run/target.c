@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -181,6 +182,32 @@ off_t target_nr_fds(pid_t tid)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", tid);
 	return stat(path, &st) ? -errno : st.st_size;
+}
+
+/* Without CAP_SYS_RESOURCE prlimit(2) is not for another user's. */
+static long limit_shown(pid_t tid)
+{
+	char path[TARGET_PATH_MAX], line[256];
+	long ret = -EPERM;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", tid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Max open files %ld", &ret) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return ret;
+}
+
+long target_max_fds(pid_t tid)
+{
+	struct rlimit limit;
+
+	if (!prlimit(tid, RLIMIT_NOFILE, NULL, &limit))
+		return (long)limit.rlim_cur;
+	return errno == EPERM ? limit_shown(tid) : -errno;
 }
 
 bool target_fd_taken(pid_t tid, int fd)

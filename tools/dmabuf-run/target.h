@@ -42,6 +42,9 @@ int target_fd_get(pid_t tid, int fd);
 /* How many fds its process has, or -errno. 0 before Linux 6.2. */
 off_t target_nr_fds(pid_t tid);
 
+/* How many it may have, its soft limit, or -errno */
+long target_max_fds(pid_t tid);
+
 /* Is there one of this number? */
 bool target_fd_taken(pid_t tid, int fd);
 
