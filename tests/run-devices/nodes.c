@@ -9,9 +9,11 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -415,6 +417,53 @@ static void null_stays_what_it_is(void)
 	close(fd);
 }
 
+/* Other namespaces have mounts of their own. Returns an exit status. */
+static int node_bound_is_the_node(const char *path)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS)) {
+		printf("not tried, a node bound elsewhere: unshare: %m\n");
+		return 0;
+	}
+	return mount(SYSTEM, path, NULL, MS_BIND, NULL) ||
+	       !is_heap(open(path, O_RDWR));
+}
+
+static void node_made_is_the_node(const char *path, const struct stat *st)
+{
+	int fd;
+
+	/* Root's alone, and not of a namespace */
+	if (mknod(path, st->st_mode, st->st_rdev)) {
+		CHECK(errno == EPERM);
+		return;
+	}
+	fd = open(path, O_RDWR);
+	CHECK(fd >= 0 ? is_heap(fd) : errno == EACCES);
+	close(fd);
+	CHECK(!unlink(path));
+}
+
+/* As for a container: cp -a, podman run --device; mount --bind */
+static void a_copy_of_a_node_is_the_node(void)
+{
+	char root[] = "/tmp/nodes.XXXXXX", path[64];
+	struct stat st;
+	int status;
+	pid_t pid;
+
+	CHECK(mkdtemp(root) && !chdir(root) && !stat(SYSTEM, &st));
+	CHECK(!mkdir("dev", 0700) && !mkdir("dev/dma_heap", 0700));
+	snprintf(path, sizeof(path), "%s" SYSTEM, root);
+	node_made_is_the_node(path, &st);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	pid = fork();
+	if (!pid)
+		_exit(node_bound_is_the_node(path));
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	CHECK(!unlink(path) && !rmdir("dev/dma_heap") && !rmdir("dev"));
+	CHECK(!chdir("/") && !rmdir(root));
+}
+
 static void links_and_fdinfo_tell_of_the_buffer(void)
 {
 	char path[64], text[512];
@@ -480,6 +529,8 @@ int main(int argc, char **argv)
 	the_text_of_a_link_is_cut();
 	a_detour_may_be_long();
 	null_stays_what_it_is();
+	if (!trapped)
+		a_copy_of_a_node_is_the_node();
 	links_and_fdinfo_tell_of_the_buffer();
 	bad_pointers_are_the_kernels_business();
 	return failures ? 1 : 0;

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -140,12 +142,41 @@ static bool mount_is(const struct statx *stx, const struct node_place *place)
 	       stx->stx_mnt_id == place->mount;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), end_length = strlen(end);
+
+	return length >= end_length &&
+	       !strcmp(text + length - end_length, end);
+}
+
+/*
+ * Who furnishes a container or a chroot makes its nodes anew, by type and
+ * number, or mounts them again: as a /dev/null that has a node's path, below
+ * another directory.
+ */
+static const struct device_node *device_of_copy(pid_t tid, int fd)
+{
+	char path[TARGET_PATH_MAX], text[PATH_MAX];
+	struct device_node *device;
+	ssize_t size;
+
+	target_fd_path(path, tid, fd);
+	size = readlink(path, text, sizeof(text) - 1);
+	if (size < 0)
+		return NULL;
+	text[size] = '\0';
+	TAILQ_FOREACH(device, &device_nodes, link)
+		if (S_ISCHR(device->mode) && ends_with(text, device->path))
+			return device;
+	return NULL;
+}
+
 static const struct device_node *device_of_mount(pid_t tid, int fd)
 {
 	struct device_node *device;
-	char path[TARGET_PATH_MAX], text[NODE_PATH_MAX];
+	char path[TARGET_PATH_MAX];
 	struct statx stx;
-	ssize_t size;
 
 	target_fd_path(path, tid, fd);
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, MOUNT_MASK, &stx))
@@ -154,15 +185,8 @@ static const struct device_node *device_of_mount(pid_t tid, int fd)
 		if (device->place->mount &&
 		    mount_is(&stx, device->place))
 			return device;
-	/*
-	 * The program has made itself a namespace, which has mounts of its own.
-	 */
-	size = readlink(path, text, sizeof(text) - 1);
-	if (size < 0)
-		return NULL;
-	text[size] = '\0';
-	device = device_of_path(text);
-	return device && S_ISCHR(device->mode) ? device : NULL;
+	/* Namespaces that the program makes have mounts of their own. */
+	return device_of_copy(tid, fd);
 }
 
 const struct device_node *device_of_fd(pid_t tid, int fd,
@@ -177,6 +201,8 @@ const struct device_node *device_of_fd(pid_t tid, int fd,
 			continue;
 		return place->mount ? device_of_mount(tid, fd) : device;
 	}
+	if (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3))
+		return device_of_copy(tid, fd);
 	return NULL;
 }
 
