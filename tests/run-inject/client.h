@@ -45,6 +45,7 @@ bool client_shows_scattered(const void *addr, unsigned int number, size_t n,
 /* Is the page at @addr one of a mapping? */
 bool client_mapped(const void *addr);
 size_t client_count_fds(void);
+size_t client_count_mappings(void);
 
 /* Returns when there are so many udmabufs; fails if that takes too long. */
 void client_wait_buffers(size_t nr);

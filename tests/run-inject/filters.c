@@ -50,6 +50,7 @@ static int buffer(void)
 static void works(int fd)
 {
 	size_t nr_fds = client_count_fds();
+	size_t nr_mappings = client_count_mappings();
 	size_t nr;
 
 	for (nr = 1; nr <= NR; nr++) {
@@ -58,6 +59,7 @@ static void works(int fd)
 		CHECK(addr != MAP_FAILED);
 		CHECK(client_shows_scattered(addr, 1, 0, nr, NR));
 		CHECK(!munmap(addr, nr * PAGE));
+		CHECK(client_count_mappings() == nr_mappings);
 	}
 	CHECK(client_count_fds() == nr_fds);
 }
@@ -65,9 +67,11 @@ static void works(int fd)
 static void fails(int fd, size_t nr)
 {
 	size_t nr_fds = client_count_fds();
+	size_t nr_mappings = client_count_mappings();
 
 	errno = 0;
 	CHECK(client_map(fd, 0, nr) == MAP_FAILED && errno == EPERM);
+	CHECK(client_count_mappings() == nr_mappings);
 	CHECK(client_count_fds() == nr_fds);
 }
 
@@ -131,6 +135,7 @@ static void every_mapping_fails(unsigned int action)
 
 	forbid(SYS_mmap, 3, MAP_DENYWRITE, action);
 	fails(fd, 1);
+	fails(fd, 2);
 	fails(fd, 3);
 	fails(fd, NR);
 	close(fd);

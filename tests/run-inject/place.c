@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -115,6 +116,55 @@ static void a_hint_is_taken(void)
 	CHECK(client_shows_scattered(there, 4, 0, NR, NR));
 }
 
+/* Beside the mapping, that is, and afterwards */
+static void nothing_else_is_mapped(void)
+{
+	static const size_t sizes[] = { 1, 2, 3, NR };
+	int fd = buffer(14);
+	char *there = others(NR + 2);
+	size_t nr = client_count_mappings();
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t size = sizes[i];
+		char *addr = client_map(fd, 0, size);
+
+		CHECK(addr != MAP_FAILED);
+		CHECK(client_count_mappings() == nr + size);
+		CHECK(!munmap(addr, size * PAGE));
+		CHECK(client_count_mappings() == nr);
+		/* It has two neighbours then, out of one. */
+		CHECK(map_at(there + PAGE, size, MAP_FIXED, fd) ==
+		      there + PAGE);
+		CHECK(client_count_mappings() == nr + 1 + size);
+		CHECK(mmap(there + PAGE, size * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+		      there + PAGE);
+		CHECK(client_count_mappings() == nr);
+	}
+}
+
+/* The one that other memory has */
+static void the_address_is_the_usual_one(void)
+{
+	int fd = buffer(15);
+	char *first = others(1);
+	size_t nr;
+
+	if (others(1) > first) {
+		fputs("# not tried: addresses are given from below\n", stderr);
+		return;
+	}
+	for (nr = 1; nr <= NR; nr++) {
+		char *usual = others(nr);
+
+		CHECK(!munmap(usual, nr * PAGE));
+		CHECK(client_map(fd, 0, nr) == usual);
+		CHECK(client_shows_scattered(usual, 15, 0, nr, NR));
+		CHECK(!munmap(usual, nr * PAGE));
+	}
+}
+
 static void flags_that_change_nothing_to_see(void)
 {
 	static const int flags[] = {
@@ -222,6 +272,17 @@ static void mistakes(void)
 	CHECK(client_map(fd, 0, NR) != MAP_FAILED);
 }
 
+/* Of this process, in pages */
+static size_t address_space(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	size_t nr;
+
+	CHECK(file && fscanf(file, "%zu", &nr) == 1);
+	fclose(file);
+	return nr;
+}
+
 static void no_address_space(void)
 {
 	struct rlimit old;
@@ -237,6 +298,48 @@ static void no_address_space(void)
 	CHECK(!setrlimit(RLIMIT_AS, &old));
 	CHECK(client_map(fd, 0, NR) != MAP_FAILED);
 	CHECK(client_map(one, 0, 2) != MAP_FAILED);
+}
+
+/* Not one page more than is asked for */
+static void room_for_the_mapping_alone(void)
+{
+	static const size_t sizes[] = { 1, 2, 3, NR };
+	int fd = buffer(16);
+	struct rlimit old, low;
+	size_t i;
+
+	CHECK(!getrlimit(RLIMIT_AS, &old));
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		char *addr;
+
+		low = old;
+		low.rlim_cur = (address_space() + sizes[i]) * PAGE;
+		CHECK(!setrlimit(RLIMIT_AS, &low));
+		addr = client_map(fd, 0, sizes[i]);
+		CHECK(addr != MAP_FAILED);
+		CHECK(client_shows_scattered(addr, 16, 0, sizes[i], NR));
+		CHECK(!munmap(addr, sizes[i] * PAGE));
+		low.rlim_cur -= PAGE;
+		CHECK(!setrlimit(RLIMIT_AS, &low));
+		refused(NULL, sizes[i], MAP_SHARED, fd, 0, ENOMEM);
+		CHECK(!setrlimit(RLIMIT_AS, &old));
+	}
+}
+
+/* All mappings from now on are in memory, and stay there. */
+static void locked_memory(void)
+{
+	int fd = buffer(17);
+	size_t nr;
+
+	CHECK(!mlockall(MCL_FUTURE));
+	for (nr = 1; nr <= NR; nr++) {
+		char *addr = client_map(fd, 0, nr);
+
+		CHECK(addr != MAP_FAILED);
+		CHECK(client_shows_scattered(addr, 17, 0, nr, NR));
+		CHECK(!munmap(addr, nr * PAGE));
+	}
 }
 
 /* Until no more mappings fit: neighbours that do not merge. */
@@ -258,7 +361,7 @@ static char *mappings_use_up(size_t size, size_t *ret_nr)
 /* The reservation can be made, and some of the pieces. */
 static void a_failure_in_the_middle_undoes_all(void)
 {
-	size_t size = 1 << 21, nr, nr_fds, back;
+	size_t size = 1 << 21, nr, nr_fds, nr_mappings, back;
 	char *place = others(64);
 	char *filler;
 	int fd = client_scattered(client_memfd(11, 128), 64);
@@ -273,6 +376,9 @@ static void a_failure_in_the_middle_undoes_all(void)
 		CHECK(errno == ENOMEM);
 		CHECK(!client_mapped(place + 63 * PAGE) ||
 		      place[63 * PAGE] == 'o');
+		nr_mappings = client_count_mappings();
+		refused(NULL, 64, MAP_SHARED, fd, 0, ENOMEM);
+		CHECK(client_count_mappings() == nr_mappings);
 	}
 	CHECK(!munmap(filler, size * PAGE));
 	CHECK(client_count_fds() == nr_fds);
@@ -312,6 +418,8 @@ const struct client_case place_cases[] = {
 	{ "fixed_over_the_same_buffer", fixed_over_the_same_buffer },
 	{ "noreplace_replaces_nothing", noreplace_replaces_nothing },
 	{ "a_hint_is_taken", a_hint_is_taken },
+	{ "nothing_else_is_mapped", nothing_else_is_mapped },
+	{ "the_address_is_the_usual_one", the_address_is_the_usual_one },
 	{ "flags_that_change_nothing_to_see",
 	  flags_that_change_nothing_to_see },
 	{ "validated_flags", validated_flags },
@@ -321,6 +429,8 @@ const struct client_case place_cases[] = {
 	{ "protection_is_as_asked", protection_is_as_asked },
 	{ "mistakes", mistakes },
 	{ "no_address_space", no_address_space },
+	{ "room_for_the_mapping_alone", room_for_the_mapping_alone },
+	{ "locked_memory", locked_memory },
 	{ "a_failure_in_the_middle_undoes_all",
 	  a_failure_in_the_middle_undoes_all },
 	{ "no_room_for_fds", no_room_for_fds },

@@ -3,6 +3,7 @@
 #ifndef DMABUF_RUN_INJECT_ARM64_H
 #define DMABUF_RUN_INJECT_ARM64_H
 
+#include <elf.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 
@@ -16,6 +17,17 @@ static inline bool regs_after_call(const struct thread_regs *regs, uint64_t nr)
 	return regs->user.regs[8] == nr && (long)regs->user.regs[0] < 0;
 }
 
+/* Its number is none of the registers by then. */
+#define REGS_CALL_SET NT_ARM_SYSTEM_CALL
+static inline void regs_change_call(struct thread_regs *regs,
+				    const struct inject_call *call)
+{
+	int i;
+
+	for (i = 0; i < 6; i++)
+		regs->user.regs[i] = call->args[i];
+}
+
 /*
  * Back by the four bytes of "svc". By now the kernel has forgotten the number
  * of the call that the thread comes out of: none is started again. Registers
@@ -25,12 +37,9 @@ static inline bool regs_after_call(const struct thread_regs *regs, uint64_t nr)
 static inline void regs_make_call(struct thread_regs *regs,
 				  const struct inject_call *call)
 {
-	int i;
-
+	regs_change_call(regs, call);
 	regs->user.pc -= 4;
 	regs->user.regs[8] = call->nr;
-	for (i = 0; i < 6; i++)
-		regs->user.regs[i] = call->args[i];
 }
 
 static inline long regs_result(const struct thread_regs *regs)
@@ -66,7 +75,10 @@ static inline uint64_t regs_loop_at(const struct thread_regs *regs,
 	return regs->user.regs[19];
 }
 
-/* At x19, up to x20, with the last result in x21 */
+/*
+ * At x19, up to x20, with the last result in x21. The first argument of the
+ * call at the end is the code's address: see regs_maybe_refused().
+ */
 #define INJECT_LOOP				\
 	"0:	cmp	x19, x20\n"		\
 	"	b.eq	1f\n"			\
@@ -81,7 +93,7 @@ static inline uint64_t regs_loop_at(const struct thread_regs *regs,
 	"	add	x19, x19, #56\n"	\
 	"	b	0b\n"			\
 	"1:	mov	x8, #222\n"		\
-	"	mov	x0, #0\n"		\
+	"	adr	x0, 0b\n"		\
 	"	mov	x1, #0\n"		\
 	"	mov	x2, #0\n"		\
 	"	mov	x3, #0x1800\n"		\

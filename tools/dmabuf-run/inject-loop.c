@@ -5,18 +5,18 @@
  * Each call costs several switches between processes. Beyond a few calls it is
  * cheaper to map some code that makes all of them, from a table behind it, and
  * stops at the end or where one fails. Code and table are a memfd of ours, and
- * the program maps that to run it; nothing is left of it afterwards.
+ * the program maps that to run it. Nothing is left of it afterwards: the call
+ * by which it says that it has come to the end is made its munmap(2).
  */
 #include "inject-loop.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "filter.h"
 
-/* The table begins here, behind the code. */
+/* The table begins here, behind the code. It is written when that is mapped. */
 #define TABLE 128
 
 /*
@@ -59,10 +59,13 @@ static bool put(int fd, const void *data, size_t size, off_t offset)
 
 void inject_loop_open(struct inject_loop *loop, size_t nr_calls)
 {
+	uint64_t size = TABLE + nr_calls * sizeof(struct inject_call);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
 	*loop = (struct inject_loop){
 		.fd = memfd_create("dmabuf-run", MFD_CLOEXEC),
 		.number = -1,
-		.size = TABLE + nr_calls * sizeof(struct inject_call),
+		.size = (size + page - 1) / page * page,
 	};
 	if (loop->fd < 0)
 		return;
@@ -79,34 +82,38 @@ void inject_loop_close(struct inject_loop *loop)
 	loop->fd = -1;
 }
 
-int inject_loop_map(struct inject_loop *loop, struct inject_thread *thread,
-		    const struct inject_call *calls, size_t nr_calls)
+void inject_loop_map(struct inject_loop *loop, struct inject_thread *thread,
+		     uint64_t more, int flags)
 {
 	const struct inject_call map = {
 		SYS_mmap,
-		{ 0, loop->size, PROT_READ | PROT_EXEC,
-		  MAP_PRIVATE | MAP_INJECTED, (uint64_t)loop->number, 0 },
+		{ 0, loop->size + more, PROT_READ | PROT_EXEC,
+		  MAP_PRIVATE | MAP_INJECTED | (uint64_t)flags,
+		  (uint64_t)loop->number, 0 },
 	};
 	long result;
-	int ret;
 
-	if (loop->number < 0 ||
-	    !put(loop->fd, calls, nr_calls * sizeof(*calls), TABLE))
-		return -ENOMEM;
-	ret = inject_thread_call(thread, &map, &result);
-	if (ret)
-		return ret;
-	if (result < 0 && result >= -4095)
-		return (int)result;
-	loop->address = (uint64_t)result;
-	return 0;
+	if (loop->number >= 0 && !inject_thread_call(thread, &map, &result) &&
+	    (result >= 0 || result < -4095))
+		loop->address = (uint64_t)result;
+}
+
+bool inject_loop_fill(const struct inject_loop *loop,
+		      const struct inject_call *calls, size_t nr_calls)
+{
+	return put(loop->fd, calls, nr_calls * sizeof(*calls), TABLE);
+}
+
+static struct inject_call unmap_call(const struct inject_loop *loop)
+{
+	return (struct inject_call){
+		SYS_munmap, { loop->address, loop->size },
+	};
 }
 
 void inject_loop_unmap(struct inject_loop *loop, struct inject_thread *thread)
 {
-	const struct inject_call unmap = {
-		SYS_munmap, { loop->address, loop->size },
-	};
+	const struct inject_call unmap = unmap_call(loop);
 	long result;
 
 	if (loop->address)
@@ -114,17 +121,21 @@ void inject_loop_unmap(struct inject_loop *loop, struct inject_thread *thread)
 	loop->address = 0;
 }
 
-int inject_loop_run(const struct inject_loop *loop,
-		    struct inject_thread *thread, size_t first, size_t end,
-		    size_t *ret_at, long *ret_result)
+int inject_loop_run(struct inject_loop *loop, struct inject_thread *thread,
+		    size_t first, size_t end, size_t *ret_at, long *ret_result)
 {
+	const struct inject_call unmap = unmap_call(loop);
+	bool unmapped;
 	uint64_t at;
 	int ret;
 
 	ret = inject_thread_loop(thread, loop->address, entry(loop, first),
-				 entry(loop, end), &at, ret_result);
-	if (!ret)
-		*ret_at = (size_t)(at - entry(loop, 0)) /
-			  sizeof(struct inject_call);
-	return ret;
+				 entry(loop, end), &unmap, &at, ret_result,
+				 &unmapped);
+	if (ret)
+		return ret;
+	*ret_at = (size_t)(at - entry(loop, 0)) / sizeof(struct inject_call);
+	if (unmapped)
+		loop->address = 0;
+	return 0;
 }

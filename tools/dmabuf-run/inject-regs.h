@@ -31,6 +31,13 @@ static inline bool regs_after_call(const struct thread_regs *regs, uint64_t nr);
 static inline void regs_make_call(struct thread_regs *regs,
 				  const struct inject_call *call);
 
+/*
+ * At a stop on the way into a call: let it be @call. With REGS_CALL_SET its
+ * number is to be set by itself, in this set of registers.
+ */
+static inline void regs_change_call(struct thread_regs *regs,
+				    const struct inject_call *call);
+
 static inline long regs_result(const struct thread_regs *regs);
 
 /*

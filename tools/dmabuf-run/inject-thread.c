@@ -18,7 +18,7 @@
  * signal that a process sends meanwhile is put back into the queue that it came
  * from, and masked from then on. Single steps would be faults: a call is
  * followed by its stops on the way in and out, a loop of calls up to one that
- * the filter stops for a tracer.
+ * the filter stops for a tracer. There it becomes the last one that is wanted.
  */
 #include "inject-thread.h"
 
@@ -198,7 +198,7 @@ static bool is_loop_end(struct inject_thread *thread, int status)
 	       message == INJECT_LOOP_END;
 }
 
-/* To the next stop of a call, or through the call that ends the loop */
+/* To the next stop of a call, or into the call that ends the loop */
 static int run(struct inject_thread *thread, bool loop)
 {
 	unsigned int how = loop ? PTRACE_CONT : PTRACE_SYSCALL;
@@ -212,8 +212,8 @@ static int run(struct inject_thread *thread, bool loop)
 		if (ret)
 			break;
 		status = stop_wait(thread);
-		if (is_loop_end(thread, status))
-			how = PTRACE_SYSCALL;
+		if (loop && is_loop_end(thread, status))
+			break;
 		ret = stop_take(thread, status, &signal);
 	} while (ret > 0);
 	return ret;
@@ -232,6 +232,23 @@ static bool refusal_waits(struct inject_thread *thread)
 	return false;
 }
 
+/* On its way out */
+static int call_end(struct inject_thread *thread,
+		    const struct inject_call *call, long *ret_result)
+{
+	struct thread_regs regs;
+	int ret = regs_get(thread, &regs);
+
+	if (ret)
+		return ret;
+	*ret_result = regs_result(&regs);
+	thread->refused = regs_maybe_refused(&regs, call) &&
+			  (REGS_TELL_REFUSED || refusal_waits(thread));
+	if (thread->faulted || thread->refused)
+		*ret_result = -EPERM;
+	return 0;
+}
+
 int inject_thread_call(struct inject_thread *thread,
 		       const struct inject_call *call, long *ret_result)
 {
@@ -246,23 +263,30 @@ int inject_thread_call(struct inject_thread *thread,
 		ret = run(thread, false);
 	if (!ret && !thread->faulted)
 		ret = run(thread, false);
-	if (!ret)
-		ret = regs_get(thread, &regs);
-	if (ret)
-		return ret;
-	*ret_result = regs_result(&regs);
-	thread->refused = regs_maybe_refused(&regs, call) &&
-			  (REGS_TELL_REFUSED || refusal_waits(thread));
-	if (thread->faulted || thread->refused)
-		*ret_result = -EPERM;
-	return 0;
+	return ret ? ret : call_end(thread, call, ret_result);
+}
+
+/* Where it is about to make the call that ends the loop: another one */
+static int call_change(struct inject_thread *thread, struct thread_regs *regs,
+		       const struct inject_call *call)
+{
+	int nr = (int)call->nr;
+	struct iovec iov = { &nr, sizeof(nr) };
+	int ret = 0;
+
+	regs_change_call(regs, call);
+	if (REGS_CALL_SET)
+		ret = request(thread, PTRACE_SETREGSET, REGS_CALL_SET, &iov);
+	return ret ? ret : regs_set(thread, regs);
 }
 
 int inject_thread_loop(struct inject_thread *thread, uint64_t code,
-		       uint64_t first, uint64_t end, uint64_t *ret_at,
-		       long *ret_result)
+		       uint64_t first, uint64_t end,
+		       const struct inject_call *last, uint64_t *ret_at,
+		       long *ret_result, bool *ret_last)
 {
 	struct thread_regs regs = thread->regs;
+	long result;
 	int ret;
 
 	if (thread->gone)
@@ -276,9 +300,16 @@ int inject_thread_loop(struct inject_thread *thread, uint64_t code,
 	if (ret)
 		return ret;
 	*ret_at = regs_loop_at(&regs, ret_result);
-	if (thread->faulted)
+	*ret_last = !thread->faulted && *ret_at == end;
+	if (thread->faulted) {
 		*ret_result = -EPERM;
-	return 0;
+		return 0;
+	}
+	if (*ret_last)
+		ret = call_change(thread, &regs, last);
+	if (!ret)
+		ret = run(thread, false);
+	return ret ? ret : call_end(thread, last, &result);
 }
 
 /*

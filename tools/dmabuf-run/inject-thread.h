@@ -44,11 +44,14 @@ int inject_thread_call(struct inject_thread *thread,
 
 /*
  * Make it run inject-loop.c's code at @code, over the calls from @first up to
- * @end; *ret_at: @end, or the one that failed with *ret_result. As above.
+ * @end; *ret_at: @end, or the one that failed with *ret_result. As above. @last
+ * is made when all others have been, and *ret_last says so: where the program
+ * keeps the code from coming to its end, it is not.
  */
 int inject_thread_loop(struct inject_thread *thread, uint64_t code,
-		       uint64_t first, uint64_t end, uint64_t *ret_at,
-		       long *ret_result);
+		       uint64_t first, uint64_t end,
+		       const struct inject_call *last, uint64_t *ret_at,
+		       long *ret_result, bool *ret_last);
 
 /* As a result: it is to make its call again. */
 #define INJECT_AGAIN INT64_MIN

@@ -16,18 +16,26 @@ static inline bool regs_after_call(const struct thread_regs *regs, uint64_t nr)
 	       (long)regs->user.rax < 0;
 }
 
-/* Back by the two bytes of "syscall". */
-static inline void regs_make_call(struct thread_regs *regs,
-				  const struct inject_call *call)
+#define REGS_CALL_SET 0
+static inline void regs_change_call(struct thread_regs *regs,
+				    const struct inject_call *call)
 {
-	regs->user.rip -= 2;
-	regs->user.rax = call->nr;
+	regs->user.orig_rax = call->nr;
 	regs->user.rdi = call->args[0];
 	regs->user.rsi = call->args[1];
 	regs->user.rdx = call->args[2];
 	regs->user.r10 = call->args[3];
 	regs->user.r8 = call->args[4];
 	regs->user.r9 = call->args[5];
+}
+
+/* Back by the two bytes of "syscall". */
+static inline void regs_make_call(struct thread_regs *regs,
+				  const struct inject_call *call)
+{
+	regs_change_call(regs, call);
+	regs->user.rip -= 2;
+	regs->user.rax = call->nr;
 	/* There is no call to be started again. */
 	regs->user.orig_rax = UINT64_MAX;
 }

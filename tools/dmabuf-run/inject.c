@@ -12,6 +12,10 @@
  *				mmap of each piece, over that
  *	close of the view	close of each view
  *
+ * A call stops it twice, which costs more than all else. So several pieces are
+ * left to inject-loop.c; and where no address is asked for, the first mmap has
+ * the code of the loop, too.
+ *
  * Its signal handlers do not see it half done, other threads nothing but fds
  * that are open for a moment: they close on exec, a fork just then keeps them.
  * Before Linux 5.19 a handler that runs just then makes them stay open, too.
@@ -35,8 +39,8 @@
 #include "inject-thread.h"
 #include "log.h"
 
-/* From so many pieces on inject-loop.c is faster. */
-#define LOOP_PIECES 4
+/* Beyond so many pieces inject-loop.c is faster. */
+#define LOOP_PIECES 2
 
 #ifdef MAP_32BIT
 #define MAP_PLACE (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT)
@@ -129,7 +133,7 @@ static void closes_add(struct injection *injection)
 }
 
 /* Where the mapping will be; one piece is mapped at once. Or an error. */
-static int place(struct injection *injection, long *ret_base)
+static int place_alone(struct injection *injection, long *ret_base)
 {
 	const uint64_t *args = injection->call->args;
 	struct inject_call call = {
@@ -149,7 +153,38 @@ static int place(struct injection *injection, long *ret_base)
 	return inject_thread_call(&injection->thread, &call, ret_base);
 }
 
+/*
+ * With the loop in front of it, if mmap(2) chooses the place: it looks for one
+ * from above, mostly, so that the mapping has the one that it has otherwise.
+ */
+static int place(struct injection *injection, long *ret_base)
+{
+	const uint64_t *args = injection->call->args;
+	struct inject_loop *loop = &injection->loop;
+
+	if (!args[0] && !(args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
+		inject_loop_map(loop, &injection->thread,
+				injection->plan.length,
+				(int)args[3] & MAP_PLACE);
+	if (!loop->address)
+		return place_alone(injection, ret_base);
+	*ret_base = (long)(loop->address + loop->size);
+	return 0;
+}
+
 /* Doing it */
+
+/* For the calls; they are made without it when it cannot be had. */
+static void loop_make(struct injection *injection)
+{
+	struct inject_loop *loop = &injection->loop;
+
+	if (!loop->address)
+		inject_loop_map(loop, &injection->thread, 0, 0);
+	if (loop->address && !inject_loop_fill(loop, injection->calls,
+					       injection->nr_calls))
+		inject_loop_unmap(loop, &injection->thread);
+}
 
 /* The calls from @first on; *ret_at: the end, or the one that failed. */
 static int calls_step(struct injection *injection, size_t first,
@@ -237,9 +272,8 @@ static long mapping_make(struct injection *injection)
 	if (!failed(base))
 		nr_maps = pieces_add(injection, (uint64_t)base);
 	closes_add(injection);
-	if (nr_maps && injection->loop.fd >= 0)
-		inject_loop_map(&injection->loop, &injection->thread,
-				injection->calls, injection->nr_calls);
+	if (nr_maps)
+		loop_make(injection);
 	ret = calls_do(injection, nr_maps);
 	inject_loop_unmap(&injection->loop, &injection->thread);
 	if (!ret)
