@@ -7,6 +7,9 @@
  *        client --orphan AFTER		its parent is
  *        client --show-error		maps, and prints what was wrong
  *
+ * INJECT_SLOW says how many times slower than usual the machine is: then what
+ * is done often is done that many times less, and what interrupts comes later.
+ *
  * Each case runs in a process of its own. Output is TAP. It is for any machine
  * that has /dev/udmabuf, and debugfs for those cases that count buffers; what
  * happens to those that are traced, in processes.c, or have filters that do not
@@ -39,6 +42,24 @@ _Noreturn void client_fail(const char *file, int line, const char *what)
 	fprintf(stderr, "%s:%d: not so: %s (errno %d: %s)\n", file, line, what,
 		errno, strerror(errno));
 	_exit(1);
+}
+
+static size_t slow(void)
+{
+	const char *text = getenv("INJECT_SLOW");
+	size_t times = text ? strtoul(text, NULL, 10) : 1;
+
+	return times ? times : 1;
+}
+
+size_t client_rounds(size_t nr)
+{
+	return (nr + slow() - 1) / slow();
+}
+
+long client_usec(long usec)
+{
+	return usec * (long)slow();
 }
 
 /* Buffers */

@@ -23,6 +23,10 @@
 
 _Noreturn void client_fail(const char *file, int line, const char *what);
 
+/* So many, and so long, or what a slow machine can do */
+size_t client_rounds(size_t nr);
+long client_usec(long usec);
+
 /* A sealed memfd of so many pages, filled */
 int client_memfd(unsigned int number, size_t nr_pages);
 

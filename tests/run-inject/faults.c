@@ -15,21 +15,21 @@
 #include <unistd.h>
 
 #define NR 16
-#define EACH 200
 
 static const int signals[] = {
 	SIGTRAP, SIGSEGV, SIGSYS, SIGBUS, SIGILL, SIGFPE,
 };
 
-#define ALL (EACH * (int)(sizeof(signals) / sizeof(*signals)))
+#define ALL (each * (int)(sizeof(signals) / sizeof(*signals)))
 
+static int each;
 static _Atomic int *seen;	/* both processes' */
 static pid_t sender;
 
 static void see(int signal, siginfo_t *info, void *context)
 {
 	(void)context;
-	CHECK(signal == signals[*seen / EACH]);
+	CHECK(signal == signals[*seen / each]);
 	CHECK(info->si_code == SI_QUEUE);
 	CHECK(info->si_pid == sender);
 	CHECK(info->si_value.sival_int == *seen);
@@ -69,7 +69,7 @@ static void send_one_by_one(void (*tell)(pid_t, int, int))
 	alarm(60);
 	for (i = 0; i < ALL && getppid() == parent; i++) {
 		idle(i);
-		tell(parent, signals[i / EACH], i);
+		tell(parent, signals[i / each], i);
 		while (*seen == i && getppid() == parent)
 			sched_yield();
 	}
@@ -102,6 +102,7 @@ static void every_one_arrives(void (*tell)(pid_t, int, int))
 	int fd = client_scattered(client_memfd(1, 2 * NR), NR);
 	sigset_t all, before;
 
+	each = (int)client_rounds(200);
 	seen = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(seen != MAP_FAILED);

@@ -65,7 +65,7 @@ static void children_at_once(void)
 		CHECK(pids[i] >= 0);
 		if (pids[i])
 			continue;
-		for (j = 0; j < 100; j++)
+		for (j = 0; j < client_rounds(100); j++)
 			map_once(fd, 1 + j % NR);
 		_exit(0);
 	}
@@ -124,7 +124,7 @@ static void killed_while_mapping(void)
 	int fd = buffer();
 	size_t i;
 
-	for (i = 0; i < KILLS; i++) {
+	for (i = 0; i < client_rounds(KILLS); i++) {
 		pid_t pid = fork();
 
 		CHECK(pid >= 0);
@@ -150,7 +150,7 @@ static void threads_killed_while_mapping(void)
 	size_t i, j;
 
 	fd = buffer();
-	for (i = 0; i < KILLS; i++) {
+	for (i = 0; i < client_rounds(KILLS); i++) {
 		pid_t pid = fork();
 		pthread_t thread;
 
@@ -194,7 +194,7 @@ static void exec_while_another_thread_maps(void)
 	size_t i;
 
 	fd = buffer();
-	for (i = 0; i < 60; i++) {
+	for (i = 0; i < client_rounds(60); i++) {
 		pid_t pid = fork();
 		pthread_t thread;
 
@@ -221,7 +221,7 @@ static void orphans_killed_while_mapping(void)
 	int fd = buffer();
 	size_t i;
 
-	for (i = 0; i < KILLS / 3; i++) {
+	for (i = 0; i < client_rounds(KILLS / 3); i++) {
 		int pids[2];
 		pid_t pid, orphan;
 

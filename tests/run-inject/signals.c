@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ static void map_often(int fd)
 {
 	size_t i;
 
-	for (i = 0; i < ROUNDS; i++)
+	for (i = 0; i < client_rounds(ROUNDS); i++)
 		map_once(fd, i % 2 ? NR : 2);
 }
 
@@ -64,8 +65,8 @@ static void interrupted(int flags)
 
 	nr_signals = 0;
 	handle(SIGALRM, count_signal, flags);
-	timer_set(1000);
-	while (nr_signals < 100)
+	timer_set(client_usec(1000));
+	while (nr_signals < (int)client_rounds(100))
 		map_often(fd);
 	timer_set(0);
 	alarm(60);
@@ -92,8 +93,8 @@ static void handlers_that_map(void)
 {
 	shared_fd = buffer();
 	handle(SIGALRM, map_in_handler, SA_RESTART);
-	timer_set(2000);
-	while (nr_signals < 50)
+	timer_set(client_usec(2000));
+	while (nr_signals < (int)client_rounds(50))
 		map_often(shared_fd);
 	timer_set(0);
 	alarm(60);
@@ -166,6 +167,8 @@ static pid_t mapper_start(int fd)
 	if (pid)
 		return pid;
 	handle(SIGTERM, tell, SA_RESTART);
+	/* SIGTSTP is for groups that have their parent in their session. */
+	CHECK(!setpgid(0, 0) && !prctl(PR_SET_PDEATHSIG, SIGKILL));
 	CHECK(!raise(SIGSTOP));
 	while (!told)
 		map_often(fd);
@@ -202,9 +205,9 @@ static void mapper_end(pid_t pid)
 static void stopped_and_continued(void)
 {
 	pid_t pid = mapper_start(buffer());
-	int i;
+	size_t i;
 
-	for (i = 0; i < 500; i++) {
+	for (i = 0; i < client_rounds(500); i++) {
 		wait_for(pid, is_stopped);
 		CHECK(!kill(pid, SIGCONT));
 		wait_for(pid, is_continued);
@@ -220,10 +223,10 @@ static void stopped_and_continued(void)
 static void stops_and_continues_at_random(void)
 {
 	pid_t pid = mapper_start(buffer());
-	int i;
+	size_t i;
 
 	wait_for(pid, is_stopped);
-	for (i = 0; i < 20000; i++)
+	for (i = 0; i < client_rounds(20000); i++)
 		CHECK(!kill(pid, i % 2 ? SIGSTOP : SIGCONT));
 	CHECK(!kill(pid, SIGTERM));
 	CHECK(!kill(pid, SIGCONT));
@@ -238,10 +241,10 @@ static bool is_stopped_by_terminal(int status)
 static void terminal_stops(void)
 {
 	pid_t pid = mapper_start(buffer());
-	int i;
+	size_t i;
 
 	wait_for(pid, is_stopped);
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < client_rounds(200); i++) {
 		CHECK(!kill(pid, SIGCONT));
 		wait_for(pid, is_continued);
 		CHECK(!kill(pid, SIGTSTP));

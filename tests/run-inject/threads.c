@@ -31,7 +31,7 @@ static void *map_shared_and_own(void *data)
 	int fd = client_scattered(client_memfd(number, 2 * NR), NR);
 	size_t i;
 
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < client_rounds(ROUNDS); i++) {
 		map_once(shared_fd, 1, 1 + i % NR);
 		map_once(fd, number, NR - i % NR);
 	}
@@ -97,7 +97,7 @@ static void beside_threads_that_open_files(void)
 
 	shared_fd = shared_buffer();
 	threads_start(threads, open_and_close);
-	for (i = 0; i < 5 * ROUNDS; i++)
+	for (i = 0; i < client_rounds(5 * ROUNDS); i++)
 		map_once(shared_fd, 1, 1 + i % NR);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	threads_join(threads);
@@ -105,16 +105,21 @@ static void beside_threads_that_open_files(void)
 	client_wait_buffers(0);
 }
 
-/* Touches its own memory, and allocates. */
+/* Allocates and maps, and finds there what it has written. */
 static void *work(void *data)
 {
 	(void)data;
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		char *addr = malloc(64 * PAGE);
+		char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		CHECK(addr);
+		CHECK(addr && page != MAP_FAILED);
+		*page = 2;
 		memset(addr, 1, 64 * PAGE);
+		CHECK(*page == 2);
 		free(addr);
+		CHECK(!munmap(page, PAGE));
 	}
 	return NULL;
 }
@@ -126,7 +131,7 @@ static void beside_threads_that_allocate(void)
 
 	shared_fd = shared_buffer();
 	threads_start(threads, work);
-	for (i = 0; i < 5 * ROUNDS; i++)
+	for (i = 0; i < client_rounds(5 * ROUNDS); i++)
 		map_once(shared_fd, 1, 1 + i % NR);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	threads_join(threads);
@@ -138,7 +143,7 @@ static void *map_and_exit(void *data)
 	size_t i;
 
 	CHECK(!pthread_join(*first, NULL));
-	for (i = 0; i < ROUNDS; i++)
+	for (i = 0; i < client_rounds(ROUNDS); i++)
 		map_once(shared_fd, 1, 1 + i % NR);
 	_exit(0);
 }

@@ -8,11 +8,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* glibc has no call of its own for the old one. */
+/* glibc has no call of its own for the old one, where there is one. */
 static int old_select(int nr, fd_set *in, fd_set *out, fd_set *ex,
 		      struct timeval *timeout)
 {
+#ifdef __NR_select
 	return (int)syscall(SYS_select, nr, in, out, ex, timeout);
+#else
+	return select(nr, in, out, ex, timeout);
+#endif
 }
 
 static fd_set set_of(int fd)
@@ -161,12 +165,27 @@ static void numbers_are_cut_down(void)
 	pending_close(&pending);
 }
 
+/* What a library that makes the other call of it does not hand on */
+static void old_times_are_checked(int nr, fd_set *in)
+{
+#ifdef __NR_select
+	struct timeval endless = { INT64_MAX, 1000000 };
+
+	CHECK(old_select(nr, in, NULL, NULL, &endless) == -1 &&
+	      errno == EINVAL);
+	CHECK(old_select(nr, in, NULL, NULL, (struct timeval *)8) == -1 &&
+	      errno == EFAULT);
+#else
+	(void)nr;
+	(void)in;
+#endif
+}
+
 void case_select_wrong(void)
 {
 	struct pending pending = pending_new(DMA_BUF_SYNC_WRITE);
 	fd_set in = set_of(pending.buffer);
 	struct timeval wrong = { 0, -1 };
-	struct timeval endless = { INT64_MAX, 1000000 };
 	struct timespec too_much = { 0, 1000000000 };
 	struct timeval now = { 0, 0 };
 	int nr = pending.buffer + 1;
@@ -174,12 +193,9 @@ void case_select_wrong(void)
 
 	CHECK(old_select(-1, &in, NULL, NULL, NULL) == -1 && errno == EINVAL);
 	CHECK(old_select(nr, &in, NULL, NULL, &wrong) == -1 && errno == EINVAL);
-	CHECK(old_select(nr, &in, NULL, NULL, &endless) == -1 &&
-	      errno == EINVAL);
 	CHECK(old_select(nr, (fd_set *)8, NULL, NULL, &now) == -1 &&
 	      errno == EFAULT);
-	CHECK(old_select(nr, &in, NULL, NULL, (struct timeval *)8) == -1 &&
-	      errno == EFAULT);
+	old_times_are_checked(nr, &in);
 	CHECK(syscall(SYS_pselect6, nr, &in, NULL, NULL, &too_much, NULL) ==
 		      -1 && errno == EINVAL);
 	CHECK(syscall(SYS_pselect6, nr, &in, NULL, NULL, NULL, 8) == -1 &&

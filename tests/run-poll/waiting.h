@@ -5,9 +5,17 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include "../run-program/client.h"
+
+/* Newer machines have none but those with a mask, and libraries use these. */
+#ifndef SYS_poll
+#define SYS_poll SYS_ppoll
+#define SYS_select SYS_pselect6
+#define SYS_epoll_wait SYS_epoll_pwait
+#endif
 
 /* A buffer whose first fence is pending until the timeline's next step */
 struct pending {
