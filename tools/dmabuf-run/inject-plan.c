@@ -4,9 +4,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <dmabuf/udmabuf.h>
+
+static bool has_huge_pages(int memfd)
+{
+	struct stat st;
+
+	return !fstat(memfd, &st) && st.st_blksize > sysconf(_SC_PAGESIZE);
+}
 
 /* The view of a memfd; made when it is the first piece of it. */
 static int view_of(struct inject_plan *plan, struct dma_buf *dmabuf,
@@ -25,6 +33,7 @@ static int view_of(struct inject_plan *plan, struct dma_buf *dmabuf,
 	fd = dmabuf_udmabuf_view_fd(dmabuf, offset);
 	if (fd < 0)
 		return fd;
+	plan->huge |= has_huge_pages(memfd);
 	view = &plan->views[plan->nr_views++];
 	*view = (struct inject_view){ .memfd = memfd, .fd = fd, .number = -1 };
 	return 0;

@@ -3,6 +3,7 @@
 #ifndef DMABUF_RUN_INJECT_PLAN_H
 #define DMABUF_RUN_INJECT_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ struct inject_plan {
 	size_t nr_pieces;
 	struct inject_view *views;
 	size_t nr_views;
+	bool huge;		/* of huge pages, or some are */
 };
 
 /* 0 or -errno. The views hold the buffer until inject_plan_free(). */

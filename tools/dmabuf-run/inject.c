@@ -156,13 +156,15 @@ static int place_alone(struct injection *injection, long *ret_base)
 /*
  * With the loop in front of it, if mmap(2) chooses the place: it looks for one
  * from above, mostly, so that the mapping has the one that it has otherwise.
+ * Huge pages must begin at one, as large reservations of memory do.
  */
 static int place(struct injection *injection, long *ret_base)
 {
 	const uint64_t *args = injection->call->args;
 	struct inject_loop *loop = &injection->loop;
 
-	if (!args[0] && !(args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
+	if (!injection->plan.huge && !args[0] &&
+	    !(args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
 		inject_loop_map(loop, &injection->thread,
 				injection->plan.length,
 				(int)args[3] & MAP_PLACE);
