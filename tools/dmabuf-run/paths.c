@@ -332,10 +332,20 @@ static bool change_answer(struct call *call, const struct path *path,
 	return true;
 }
 
+/* What stands for it is ours: who is not root must still open and remove it. */
+static mode_t mode_needed(const struct path *path)
+{
+	if (!geteuid())
+		return 0;
+	return path->kind == PATH_DIRECTORY ? S_IRWXU : S_IRUSR | S_IWUSR;
+}
+
 static bool chmod_answer(struct call *call, const struct path *path,
 			 uint64_t mode)
 {
-	struct change change = { mode & 07777, UID_KEPT, GID_KEPT };
+	struct change change = {
+		(mode & 07777) | mode_needed(path), UID_KEPT, GID_KEPT,
+	};
 
 	return change_answer(call, path, &change);
 }
