@@ -154,11 +154,12 @@ DMABUF_API int dmabuf_bufinfo(FILE *file);
  * @arg: address in the caller's memory
  * @caller: who calls; NULL: this thread
  *
- * The structure is written back also after an error, and -EFAULT comes before
- * that error when it cannot be.
+ * The structure is written back only after success, and when it cannot be, no
+ * fd is left. (Linux 6.12.107 did otherwise: -EFAULT came before other errors,
+ * and the fd stayed.)
  *
  * Return: 0 or -errno; -EINVAL for another number and, with a warning, without
- * @heap. (dma_heap_ioctl(), Linux 6.12)
+ * @heap. (dma_heap_ioctl(), Linux 6.12.117)
  */
 DMABUF_API long dmabuf_heap_ioctl(struct dma_heap *heap, unsigned int cmd,
 				  uint64_t arg, struct dmabuf_caller *caller);

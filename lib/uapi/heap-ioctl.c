@@ -32,33 +32,20 @@ static struct dma_buf *buffer_alloc(struct dma_heap *heap,
 				     data->heap_flags);
 }
 
-/*
- * The structure is written back whatever came of it, and that this cannot be is
- * the error that counts.
- */
-static int room_and_try(struct dma_buf *dmabuf, const struct answer *answer)
-{
-	int ret = PTR_ERR_OR_ZERO(dmabuf);
-	int tried;
-
-	if (!ret)
-		ret = caller_fd_room(answer->caller);
-	tried = answer_try(answer);
-	return tried ? tried : ret;
-}
-
+/* The fd takes the reference. */
 static long buffer_give(struct dma_buf *dmabuf, const struct answer *answer)
 {
 	struct dma_heap_allocation_data *data = answer->data;
-	int fd = room_and_try(dmabuf, answer);
+	int fd = caller_fd_room(answer->caller);
 
+	if (!fd)
+		fd = answer_try(answer);
 	if (!fd)
 		fd = dma_buf_fd(dmabuf, O_CLOEXEC);
 	if (fd >= 0)
 		return answer_fd(answer, fd, (int)(data->fd_flags & O_CLOEXEC),
 				 &data->fd);
-	if (!IS_ERR(dmabuf))
-		dma_buf_put(dmabuf);
+	dma_buf_put(dmabuf);
 	return fd;
 }
 
@@ -67,9 +54,12 @@ static long alloc_from(struct dma_heap *heap, const struct answer *answer,
 {
 	int ret = caller_read(answer->caller, answer->data, answer->arg,
 			      in_size);
+	struct dma_buf *dmabuf;
 
-	return ret ? ret : buffer_give(buffer_alloc(heap, answer->data),
-				       answer);
+	if (ret)
+		return ret;
+	dmabuf = buffer_alloc(heap, answer->data);
+	return IS_ERR(dmabuf) ? PTR_ERR(dmabuf) : buffer_give(dmabuf, answer);
 }
 
 long dmabuf_heap_ioctl(struct dma_heap *heap, unsigned int cmd, uint64_t arg,
