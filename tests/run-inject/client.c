@@ -3,6 +3,7 @@
  * client.c - maps udmabufs in every way, and says what it sees
  *
  * usage: client [CASE...]
+ *        client --huge-pages [CASE...]	those that need some reserved
  *        client --be-killed AFTER	maps until it is killed, after so many
  *        client --orphan AFTER		its parent is
  *        client --show-error		maps, and prints what was wrong
@@ -261,24 +262,16 @@ static bool case_run(const struct client_case *one)
 	return !client_wait(pid);
 }
 
-int main(int argc, char **argv)
+/* The exit status */
+static int groups_run(const struct client_case *const *groups, char **names)
 {
-	static const struct client_case *const groups[] = {
-		map_cases, place_cases, signal_cases, fault_cases,
-		thread_cases, process_cases, filter_cases,
-	};
 	unsigned int nr = 0, nr_failed = 0;
 	const struct client_case *one;
-	size_t i;
+	bool ok;
 
-	if (argc > 1)
-		client_option(argv[1], argc > 2 ? strtoul(argv[2], NULL, 10) :
-						  0);
-	for (i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-		for (one = groups[i]; one->name; one++) {
-			bool ok;
-
-			if (!wanted(one->name, argv + 1))
+	for (; *groups; groups++) {
+		for (one = *groups; one->name; one++) {
+			if (!wanted(one->name, names))
 				continue;
 			ok = case_run(one);
 			nr_failed += !ok;
@@ -288,4 +281,20 @@ int main(int argc, char **argv)
 	}
 	printf("1..%u\n", nr);
 	return nr_failed || !nr;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct client_case *const all[] = {
+		map_cases, place_cases, signal_cases, fault_cases,
+		thread_cases, process_cases, filter_cases, NULL,
+	};
+	static const struct client_case *const huge[] = { huge_cases, NULL };
+
+	if (argc > 1 && !strcmp(argv[1], "--huge-pages"))
+		return groups_run(huge, argv + 2);
+	if (argc > 1)
+		client_option(argv[1], argc > 2 ? strtoul(argv[2], NULL, 10) :
+						  0);
+	return groups_run(all, argv + 1);
 }

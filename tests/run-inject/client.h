@@ -64,7 +64,8 @@ struct client_case {
 
 /* Each ends without a name. */
 extern const struct client_case map_cases[], place_cases[], signal_cases[],
-	fault_cases[], thread_cases[], process_cases[], filter_cases[];
+	fault_cases[], thread_cases[], process_cases[], filter_cases[],
+	huge_cases[];
 
 /* processes.c: returns when it is none. @after: mappings */
 void client_option(const char *option, size_t after);

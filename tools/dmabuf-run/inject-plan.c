@@ -3,17 +3,21 @@
 #include "inject-plan.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <dmabuf/udmabuf.h>
 
-static bool has_huge_pages(int memfd)
+/* Huge pages are mapped at multiples of their size. */
+static void align_for(struct inject_plan *plan, int memfd)
 {
-	struct stat st;
+	struct statfs fs;
 
-	return !fstat(memfd, &st) && st.st_blksize > sysconf(_SC_PAGESIZE);
+	if (!fstatfs(memfd, &fs) && fs.f_type == HUGETLBFS_MAGIC &&
+	    (uint64_t)fs.f_bsize > plan->align)
+		plan->align = (uint64_t)fs.f_bsize;
 }
 
 /* The view of a memfd; made when it is the first piece of it. */
@@ -33,7 +37,7 @@ static int view_of(struct inject_plan *plan, struct dma_buf *dmabuf,
 	fd = dmabuf_udmabuf_view_fd(dmabuf, offset);
 	if (fd < 0)
 		return fd;
-	plan->huge |= has_huge_pages(memfd);
+	align_for(plan, memfd);
 	view = &plan->views[plan->nr_views++];
 	*view = (struct inject_view){ .memfd = memfd, .fd = fd, .number = -1 };
 	return 0;
@@ -92,6 +96,7 @@ int inject_plan_make(struct inject_plan *plan, struct dma_buf *dmabuf,
 
 	*plan = (struct inject_plan){
 		.length = (length + page - 1) / page * page,
+		.align = page,
 	};
 	ret = pieces_count(dmabuf, offset, plan->length, &nr);
 	if (ret)

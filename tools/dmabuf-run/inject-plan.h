@@ -3,7 +3,6 @@
 #ifndef DMABUF_RUN_INJECT_PLAN_H
 #define DMABUF_RUN_INJECT_PLAN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +27,7 @@ struct inject_plan {
 	size_t nr_pieces;
 	struct inject_view *views;
 	size_t nr_views;
-	bool huge;		/* of huge pages, or some are */
+	uint64_t align;		/* of the first page: that of the largest */
 };
 
 /* 0 or -errno. The views hold the buffer until inject_plan_free(). */

@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "answer.h"
 #include "filter.h"
@@ -132,44 +133,80 @@ static void closes_add(struct injection *injection)
 	close_add(injection, injection->loop.number);
 }
 
-/* Where the mapping will be; one piece is mapped at once. Or an error. */
-static int place_alone(struct injection *injection, long *ret_base)
+static void unmap(struct injection *injection, uint64_t from, uint64_t to)
+{
+	const struct inject_call call = { SYS_munmap, { from, to - from } };
+	long result;
+
+	if (from < to)
+		inject_thread_call(&injection->thread, &call, &result);
+}
+
+/* At once, wherever it is to be */
+static int map_one(struct injection *injection, long *ret_base)
 {
 	const uint64_t *args = injection->call->args;
-	struct inject_call call = {
-		SYS_mmap,
-		{ args[0], args[1], PROT_NONE,
-		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-			  (args[3] & MAP_PLACE),
-		  UINT64_MAX, 0 },
-	};
+	struct inject_call call = piece_call(injection, injection->plan.pieces,
+					     0);
 
-	if (injection->plan.nr_pieces == 1) {
-		call = piece_call(injection, injection->plan.pieces, 0);
-		call.args[0] = args[0];
-		call.args[1] = args[1];
-		call.args[3] = args[3] | MAP_INJECTED;
-	}
+	call.args[0] = args[0];
+	call.args[1] = args[1];
+	call.args[3] = args[3] | MAP_INJECTED;
 	return inject_thread_call(&injection->thread, &call, ret_base);
 }
 
 /*
- * With the loop in front of it, if mmap(2) chooses the place: it looks for one
+ * Addresses for the pieces, @slack bytes more than they need: what is in front
+ * of the first place for a huge page, and behind the end, is given back.
+ */
+static int reserve(struct injection *injection, uint64_t slack, long *ret_base)
+{
+	const uint64_t *args = injection->call->args;
+	const struct inject_plan *plan = &injection->plan;
+	const struct inject_call call = {
+		SYS_mmap,
+		{ args[0], plan->length + slack, PROT_NONE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			  (args[3] & MAP_PLACE),
+		  UINT64_MAX, 0 },
+	};
+	uint64_t from, base;
+	int ret;
+
+	ret = inject_thread_call(&injection->thread, &call, ret_base);
+	if (ret || failed(*ret_base) || !slack)
+		return ret;
+	from = (uint64_t)*ret_base;
+	base = (from + slack) / plan->align * plan->align;
+	unmap(injection, from, base);
+	unmap(injection, base + plan->length, from + plan->length + slack);
+	*ret_base = (long)base;
+	return 0;
+}
+
+/*
+ * Where the mapping will be; one piece is mapped by this. Or an error.
+ *
+ * The loop is in front of it, if mmap(2) chooses the place: it looks for one
  * from above, mostly, so that the mapping has the one that it has otherwise.
- * Huge pages must begin at one, as large reservations of memory do.
  */
 static int place(struct injection *injection, long *ret_base)
 {
 	const uint64_t *args = injection->call->args;
+	const struct inject_plan *plan = &injection->plan;
 	struct inject_loop *loop = &injection->loop;
+	bool fixed = args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE);
+	uint64_t slack = plan->align - (uint64_t)sysconf(_SC_PAGESIZE);
 
-	if (!injection->plan.huge && !args[0] &&
-	    !(args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
-		inject_loop_map(loop, &injection->thread,
-				injection->plan.length,
+	if (plan->nr_pieces == 1)
+		return map_one(injection, ret_base);
+	if (fixed || slack)
+		return reserve(injection, fixed ? 0 : slack, ret_base);
+	if (!args[0])
+		inject_loop_map(loop, &injection->thread, plan->length,
 				(int)args[3] & MAP_PLACE);
 	if (!loop->address)
-		return place_alone(injection, ret_base);
+		return reserve(injection, 0, ret_base);
 	*ret_base = (long)(loop->address + loop->size);
 	return 0;
 }
@@ -238,16 +275,6 @@ static int calls_do(struct injection *injection, size_t nr_maps)
 	return failure;
 }
 
-static void undo(struct injection *injection, uint64_t base)
-{
-	const struct inject_call call = {
-		SYS_munmap, { base, injection->plan.length },
-	};
-	long result;
-
-	inject_thread_call(&injection->thread, &call, &result);
-}
-
 static size_t pieces_add(struct injection *injection, uint64_t base)
 {
 	const struct inject_plan *plan = &injection->plan;
@@ -280,7 +307,8 @@ static long mapping_make(struct injection *injection)
 	inject_loop_unmap(&injection->loop, &injection->thread);
 	if (!ret)
 		return base;
-	undo(injection, (uint64_t)base);
+	unmap(injection, (uint64_t)base,
+	      (uint64_t)base + injection->plan.length);
 	return ret;
 }
 
