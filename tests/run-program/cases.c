@@ -255,8 +255,12 @@ void case_copies(void)
 /* What it opens itself may soon be in the range: nothing is put there. */
 void case_many_fds(void)
 {
-	while (open("/dev/zero", O_RDONLY) < 740)
-		;
+	int fd;
+
+	do {
+		fd = open("/dev/zero", O_RDONLY);
+		CHECK(fd >= 0);
+	} while (fd < 740);
 	CHECK(buffer_new() < 768);
 }
 
@@ -278,12 +282,22 @@ void case_few_fds(void)
 	CHECK(!ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data));
 }
 
+/* It is the user's who made it, as whom root has started the program, or not. */
+void case_owned(void)
+{
+	int fd = buffer_new();
+	struct stat st;
+
+	CHECK(!fstat(fd, &st) && st.st_uid == geteuid() &&
+	      st.st_gid == getegid());
+	CHECK(!fchmod(fd, 0640));
+}
+
 /*
- * It is the user's who made it, as whom root has started the program, or not.
- * And without room for an fd the kernel looks no further: that would be EFAULT,
+ * Without room for an fd the kernel looks no further: else it would be EFAULT,
  * as the argument can only be read.
  */
-void case_owned(void)
+void case_no_room(void)
 {
 	static const struct dma_buf_export_sync_file argument = {
 		.flags = DMA_BUF_SYNC_READ,
@@ -291,16 +305,13 @@ void case_owned(void)
 	};
 	struct rlimit limit;
 	int fd = buffer_new();
-	struct stat st;
 
-	CHECK(!fstat(fd, &st) && st.st_uid == geteuid() &&
-	      st.st_gid == getegid());
-	CHECK(!fchmod(fd, 0640));
 	CHECK(!getrlimit(RLIMIT_NOFILE, &limit));
-	limit.rlim_cur = 100;
+	limit.rlim_cur = limit.rlim_max < 100 ? limit.rlim_max : 100;
 	CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
-	while (dup(0) >= 0)
+	while (dup(fd) >= 0)
 		;
+	CHECK(errno == EMFILE);
 	CHECK(FAILS(ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &argument),
 		    EMFILE));
 }

@@ -62,6 +62,7 @@ void case_copies(void);
 void case_many_fds(void);
 void case_few_fds(void);
 void case_owned(void);
+void case_no_room(void);
 void case_file_server(const char *directory);
 void case_waits(void);
 void case_wait_counted(void);

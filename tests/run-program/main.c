@@ -24,6 +24,7 @@ static const struct {
 	{ "many-fds", case_many_fds },
 	{ "few-fds", case_few_fds },
 	{ "owned", case_owned },
+	{ "no-room", case_no_room },
 	{ "waits", case_waits },
 	{ "wait-counted", case_wait_counted },
 	{ "wait-interrupted", case_wait_interrupted },
