@@ -96,9 +96,17 @@ int timerfd_create(clockid_t clock, int flags)
 	return looked_at(syscall(SYS_timerfd_create, clock, flags));
 }
 
+/* There are few to a user: one that is refused was asked for all the same. */
 int inotify_init1(int flags)
 {
-	return looked_at(syscall(SYS_inotify_init1, flags));
+	long fd = syscall(SYS_inotify_init1, flags);
+
+	if (fd >= 0)
+		return looked_at(fd);
+	__atomic_fetch_add(&made, 1, __ATOMIC_RELAXED);
+	if (!(flags & IN_CLOEXEC))
+		__atomic_fetch_add(&careless, 1, __ATOMIC_RELAXED);
+	return -1;
 }
 
 int socketpair(int domain, int type, int protocol, int fds[2])
