@@ -120,12 +120,27 @@ the_machine_s_null_stays() {
 	fi
 	# Root's are root's to change, where he may make some.
 	[ -z "$who" ] && [ "$(id -u)" -eq 0 ] || return
-	if [ "$mode" = trap ] ||
-		mknod "$scratch/null" c 1 3 2>"$scratch/why"; then
-		rm -f "$scratch/null"
-		expect '640 0 1' sh -c 'chmod 640 /dev/udmabuf &&
-			chgrp 1 /dev/udmabuf && stat -c "%a %u %g" /dev/udmabuf'
+	if ! { others_are_there && node_is_made; } 2>"$scratch/why"; then
+		echo "not tried, to change a node: $(cat "$scratch/why")"
+		return
 	fi
+	expect '640 0 2345' sh -c 'chmod 640 /dev/udmabuf &&
+		chgrp 2345 /dev/udmabuf && stat -c "%a %u %g" /dev/udmabuf'
+}
+
+# Here, where the check runs: in a namespace of one user they are not.
+others_are_there() {
+	: >"$scratch/theirs"
+	chown 1234:2345 "$scratch/theirs"
+	there=$?
+	rm "$scratch/theirs"
+	return $there
+}
+
+# Not one that is bound
+node_is_made() {
+	[ "$mode" = trap ] && return
+	mknod "$scratch/null" c 1 3 && rm "$scratch/null"
 }
 
 # Whose fds nobody may look at, neither may the supervisor.
@@ -248,9 +263,14 @@ other_users_are_there() {
 		fail 'chown to another user'
 	expect '1234 2345 77' setpriv --reuid 1234 --regid 2345 \
 		--groups 77 sh -c 'echo $(id -u; id -G)'
-	under setpriv --reuid 1234 --regid 2345 --clear-groups \
-		"$programs/nodes" "$mode" || fail 'nodes as another user'
 	rm "$scratch/theirs"
+	other='setpriv --reuid 1234 --regid 2345 --clear-groups'
+	# Of a mounted debugfs the folder has the mode that it has there.
+	if ! under $other test -x /sys/kernel/debug; then
+		echo "not tried as another user: debugfs is for root alone"
+		return
+	fi
+	under $other "$programs/nodes" "$mode" || fail 'nodes as another user'
 }
 
 no_more_rights_than_before() {
@@ -271,7 +291,7 @@ maps_of_several_pieces_are_kept() {
 		done </proc/self/uid_map' >"$scratch/map" 2>&1 &
 	read -r _ <&9
 	for map in uid_map gid_map; do
-		printf '0 100000 1000\n1000 0 1\n1001 200000 5000\n' \
+		printf '0 10000 1000\n1000 0 1\n1001 20000 5000\n' \
 			>/proc/$!/$map
 	done
 	echo >&8
@@ -300,6 +320,19 @@ half_a_namespace_is_none() {
 	container_root
 }
 
+# To whom the mode of a file of his own is one that he has to keep to
+root_without_override() {
+	container_root dac_override
+	mode=trap
+	if $as test -x "$programs/nodes"; then
+		program nodes "$mode"
+		nothing_is_left
+	else
+		echo "not tried as $who without dac_override: no programs"
+	fi
+	container_root
+}
+
 check_container() {
 	container_root
 	if ! $as true; then
@@ -308,12 +341,33 @@ check_container() {
 	fi
 	rights_are_kept_unless_asked_for
 	check_modes
+	root_without_override
 	mode=mount
 	under true 2>/dev/null || return
-	other_users_are_there
 	no_more_rights_than_before
+	if ! others_are_there 2>"$scratch/why"; then
+		echo "not tried as $who, with others: $(cat "$scratch/why")"
+		return
+	fi
+	other_users_are_there
 	maps_of_several_pieces_are_kept
 	half_a_namespace_is_none
+}
+
+# A user's is his alone, and is not for a further group of his.
+a_further_group_gets_no_node() {
+	as='setpriv --reuid 65534 --regid 65534 --groups 2345'
+	mode=trap
+	if ! $as true 2>"$scratch/why"; then
+		echo "not tried as $who of two groups: $(cat "$scratch/why")"
+		return
+	fi
+	got=$(LC_ALL=C under chgrp 2345 /dev/udmabuf 2>&1) &&
+		fail 'chgrp to a further group'
+	case $got in
+	*'not permitted'*) ;;
+	*) fail "chgrp to a further group says: $got" ;;
+	esac
 }
 
 # Whose owners of everything are nobody there
@@ -385,6 +439,7 @@ if [ "$(id -u)" = 0 ]; then
 	who='a user'
 	if $as "$run" --version >/dev/null 2>&1; then
 		check_modes
+		a_further_group_gets_no_node
 		check_namespace_root
 	else
 		echo 'not tried as a user, who cannot run the programs'

@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/openat2.h>
@@ -88,6 +89,8 @@ static void bufinfo_line(int fd, char *line, int size)
 	struct stat st;
 
 	CHECK(file && !fstat(fd, &st));
+	if (!file)
+		exit(1);
 	snprintf(ino, sizeof(ino), "\t%08ju\t", (uintmax_t)st.st_ino);
 	do {
 		line[0] = '\0';
@@ -299,6 +302,50 @@ static void modes_and_owners_can_be_changed(void)
 	close(fd);
 }
 
+static bool is_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Of what is trapped: a mode is shown, and stops nobody. */
+static void whatever_its_mode_a_node_opens(void)
+{
+	mode_t node = mode_of(UDMABUF), heaps = mode_of(HEAPS);
+
+	CHECK(!chmod(UDMABUF, 0) && is_open(UDMABUF));
+	CHECK(!chmod(UDMABUF, node) && mode_of(UDMABUF) == node);
+	CHECK(!chmod(HEAPS, 0) && !access(SYSTEM, F_OK) && is_open(SYSTEM));
+	CHECK(!chmod(HEAPS, 0555) && is_open(SYSTEM));
+	CHECK(!chmod(HEAPS, heaps) && mode_of(HEAPS) == heaps);
+}
+
+static bool is_null(const char *path)
+{
+	struct stat a, b;
+
+	CHECK(!stat(path, &a) && !stat("/dev/null", &b));
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* One is the machine's own /dev/null, and the other is root's. */
+static void a_bound_node_stays_and_a_made_one_changes(void)
+{
+	mode_t mode = mode_of(UDMABUF);
+
+	if (is_null(UDMABUF)) {
+		CHECK_ERROR(chmod(UDMABUF, mode), EROFS);
+		CHECK_ERROR(chown(UDMABUF, (uid_t)-1, (gid_t)-1), EROFS);
+		return;
+	}
+	CHECK(!chmod(UDMABUF, 0) && mode_of(UDMABUF) == 0);
+	CHECK(!chmod(UDMABUF, mode) && mode_of(UDMABUF) == mode);
+	CHECK(!chown(UDMABUF, (uid_t)-1, (gid_t)-1));
+}
+
 static void access_and_readlink_tell_of_devices(void)
 {
 	struct statfs fs;
@@ -392,20 +439,27 @@ static void the_text_of_a_link_is_cut(void)
 	close(heap);
 }
 
+static const char *temporary(void)
+{
+	const char *directory = getenv("TMPDIR");
+
+	return directory ? directory : "/tmp";
+}
+
 /* The way there leads through a folder of ours, and then far away. */
 static void a_detour_may_be_long(void)
 {
-	char name[200], path[256], detour[300];
+	char name[200], path[PATH_MAX], detour[PATH_MAX + 32];
 	struct stat a, b;
 
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	snprintf(path, sizeof(path), "/tmp/%d%s", getpid(), name);
+	snprintf(path, sizeof(path), "%s/%d%s", temporary(), getpid(), name);
 	snprintf(detour, sizeof(detour), HEAPS "/../..%s", path);
 	CHECK(!mkdir(path, 0755) && !stat(path, &a));
 	CHECK(!stat(detour, &b) && a.st_ino == b.st_ino &&
 	      a.st_dev == b.st_dev);
-	rmdir(path);
+	CHECK(!rmdir(path));
 }
 
 static void null_stays_what_it_is(void)
@@ -446,11 +500,12 @@ static void node_made_is_the_node(const char *path, const struct stat *st)
 /* As for a container: cp -a, podman run --device; mount --bind */
 static void a_copy_of_a_node_is_the_node(void)
 {
-	char root[] = "/tmp/nodes.XXXXXX", path[64];
+	char root[PATH_MAX], path[PATH_MAX + 32];
 	struct stat st;
 	int status;
 	pid_t pid;
 
+	snprintf(root, sizeof(root), "%s/nodes.XXXXXX", temporary());
 	CHECK(mkdtemp(root) && !chdir(root) && !stat(SYSTEM, &st));
 	CHECK(!mkdir("dev", 0700) && !mkdir("dev/dma_heap", 0700));
 	snprintf(path, sizeof(path), "%s" SYSTEM, root);
@@ -519,8 +574,12 @@ int main(int argc, char **argv)
 	errors_of_open_are_those_of_a_device();
 	a_heap_does_not_know_other_commands();
 	a_path_can_be_held();
-	if (trapped)
+	if (trapped) {
 		modes_and_owners_can_be_changed();
+		whatever_its_mode_a_node_opens();
+	} else {
+		a_bound_node_stays_and_a_made_one_changes();
+	}
 	stat_tells_of_devices();
 	access_and_readlink_tell_of_devices();
 	directories_list_the_nodes();
