@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,8 +10,6 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -113,9 +110,11 @@ struct first {
  * In the child, which knows of no fork yet. Once it does, its import is dead;
  * dma_buf_vmap() does not look by itself.
  */
-static int child_run(const struct first *first)
+static int child_run(int sock, void *data)
 {
-	alarm(60);
+	const struct first *first = data;
+
+	(void)sock;
 	PEER_CHECK(first->call());
 	PEER_CHECK(PTR_ERR(dma_buf_vmap(import)) == -EIO);
 	return 0;
@@ -123,17 +122,10 @@ static int child_run(const struct first *first)
 
 static void first_call_notices(void **state)
 {
-	const struct first *first = *state;
-	int status;
-	pid_t pid;
+	struct peer peer;
 
-	fflush(NULL);
-	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-	if (!pid)
-		_exit(child_run(first));
-	assert_true(pid > 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	raw_peer_start(&peer, child_run, *state);
+	peer_join(&peer);
 }
 
 static int parent_begin(void **state)

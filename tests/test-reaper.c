@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -220,11 +219,13 @@ static unsigned int nr_polling(void)
 	return nr;
 }
 
-static int raw_child_without_reaper(int parents_event_fd)
+static int raw_child_without_reaper(int sock, void *data)
 {
-	alarm(60);
+	const int *parents_event_fd = data;
+
+	(void)sock;
 	dmabuf_reaper_stop();
-	PEER_CHECK(fcntl(parents_event_fd, F_GETFD) < 0);
+	PEER_CHECK(fcntl(*parents_event_fd, F_GETFD) < 0);
 	PEER_CHECK(!dmabuf_reaper_start());
 	dmabuf_reaper_stop();
 	return 0;
@@ -234,8 +235,8 @@ static void reaper_does_not_run_in_a_raw_child(void **state)
 {
 	int event_fd = dmabuf_event_fd();
 	struct reaped reaped = { .stop_inside = false };
+	struct peer peer;
 	int status;
-	pid_t pid;
 
 	(void)state;
 	threads_unwatched_or_skip();
@@ -243,12 +244,8 @@ static void reaper_does_not_run_in_a_raw_child(void **state)
 	/* No C library gives back the locks that it has just then. */
 	while (!nr_polling())
 		sched_yield();
-	fflush(NULL);
-	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-	if (!pid)
-		_exit(raw_child_without_reaper(event_fd));
-	assert_true(pid > 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	raw_peer_start(&peer, raw_child_without_reaper, &event_fd);
+	status = peer_wait(&peer);
 	reap_one(&reaped);
 	assert_int_equal(status, 0);
 }

@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,14 +38,15 @@ static void signals_default(void)
 		signal(signals[i], SIG_DFL);
 }
 
-void peer_start(struct peer *peer, peer_fn run, void *data)
+static void peer_make(struct peer *peer, pid_t (*make)(void), peer_fn run,
+		      void *data)
 {
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				    pair), 0);
 	fflush(NULL);
-	peer->pid = fork();
+	peer->pid = make();
 	assert_true(peer->pid >= 0);
 	if (!peer->pid) {
 		close(pair[0]);
@@ -54,6 +56,21 @@ void peer_start(struct peer *peer, peer_fn run, void *data)
 	}
 	close(pair[1]);
 	peer->sock = pair[0];
+}
+
+void peer_start(struct peer *peer, peer_fn run, void *data)
+{
+	peer_make(peer, fork, run, data);
+}
+
+static pid_t raw_clone(void)
+{
+	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+void raw_peer_start(struct peer *peer, peer_fn run, void *data)
+{
+	peer_make(peer, raw_clone, run, data);
 }
 
 int peer_wait(struct peer *peer)

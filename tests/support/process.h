@@ -26,6 +26,9 @@ typedef int (*peer_fn)(int sock, void *data);
 
 void peer_start(struct peer *peer, peer_fn run, void *data);
 
+/* By a bare clone(2), of which no handler of pthread_atfork(3) knows. */
+void raw_peer_start(struct peer *peer, peer_fn run, void *data);
+
 /* Closes the socket and waits; the child must have ended with 0. */
 void peer_join(struct peer *peer);
 
