@@ -96,26 +96,25 @@ static void unnamed(void)
 	expect_text("<none>", line.name, "name");
 }
 
-static void named(void)
+static void expect_named(const char *name)
 {
 	struct line line;
 	int buf = buffer();
 
-	must(ioctl(buf, DMA_BUF_SET_NAME, "camera"),
-	     "ioctl(buf, DMA_BUF_SET_NAME, camera)");
+	must(ioctl(buf, DMA_BUF_SET_NAME, name),
+	     "ioctl(buf, DMA_BUF_SET_NAME, \"%s\")", name);
 	expect_listed(buf, &line);
-	expect_text("camera", line.name, "name");
+	expect_text(name, line.name, "name");
+}
+
+static void named(void)
+{
+	expect_named("camera");
 }
 
 static void empty_name(void)
 {
-	struct line line;
-	int buf = buffer();
-
-	must(ioctl(buf, DMA_BUF_SET_NAME, ""),
-	     "ioctl(buf, DMA_BUF_SET_NAME, \"\")");
-	expect_listed(buf, &line);
-	expect_text("", line.name, "name");
+	expect_named("");
 }
 
 static bool is_gone(void *inode)
