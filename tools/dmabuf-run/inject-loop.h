@@ -38,7 +38,6 @@ bool inject_loop_fill(const struct inject_loop *loop,
  * all are done it has unmapped itself.
  */
 int inject_loop_run(struct inject_loop *loop, struct inject_thread *thread,
-		    size_t first, size_t end, size_t *ret_at,
-		    long *ret_result);
+		    size_t first, size_t end, size_t *ret_at, long *ret_result);
 
 #endif
