@@ -360,13 +360,20 @@ static void buffers_are_ebadfd(void **state)
 	}
 }
 
+/* Nor one with the name, too: whose it is counts. */
 static void memfd_with_the_seals_of_a_buffer_is_none(void **state)
 {
-	int fd = his_fd_put(&him, memfd_make("sealed", PAGE, F_SEAL_SHRINK |
-					     F_SEAL_GROW | F_SEAL_SEAL));
+	static const char *const names[] = { "sealed", "dmabuf:", "dmabuf:x" };
+	size_t i;
+	int fd;
 
 	(void)state;
-	assert_true(create((uint32_t)fd, 0, 0, PAGE) >= 0);
+	for (i = 0; i < NR_ELEMENTS(names); i++) {
+		fd = memfd_make(names[i], PAGE, F_SEAL_SHRINK | F_SEAL_GROW |
+				F_SEAL_SEAL);
+		fd = his_fd_put(&him, fd);
+		assert_true(create((uint32_t)fd, 0, 0, PAGE) >= 0);
+	}
 }
 
 /* This thread */

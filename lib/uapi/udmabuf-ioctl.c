@@ -7,6 +7,7 @@
 #include <linux/udmabuf.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <dmabuf/udmabuf.h>
@@ -60,12 +61,24 @@ static void fds_close(const struct request *request, uint32_t nr,
 			close(request->ranges[i].fd);
 }
 
-/* No memory to make others of, though one of the library may be a memfd. */
-static bool is_buffer(int fd)
+/*
+ * No memory to make others of, though one of the library may be a memfd. A
+ * caller's memfd may have the name of one: of his fds only ours are buffers.
+ */
+static bool is_buffer(int fd, const struct dmabuf_caller *caller)
 {
+	struct dma_buf *dmabuf;
 	struct origin origin;
+	struct stat st;
 
-	return !origin_of_buffer(fd, &origin);
+	if (!caller)
+		return !origin_of_buffer(fd, &origin);
+	if (fstat(fd, &st))
+		return true;
+	dmabuf = dmabuf_find(st.st_dev, st.st_ino);
+	if (dmabuf)
+		dma_buf_put(dmabuf);
+	return dmabuf;
 }
 
 /* A buffer is as good as closed: the error is the same. */
@@ -75,7 +88,7 @@ static int memory_open(struct dmabuf_caller *caller, int number)
 
 	if (caller)
 		fd = caller->ops->fd_open(caller, number);
-	if (fd < 0 || !is_buffer(fd))
+	if (fd < 0 || !is_buffer(fd, caller))
 		return fd;
 	if (caller)
 		close(fd);
