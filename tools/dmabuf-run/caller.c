@@ -77,11 +77,26 @@ static int caller_fd_give(struct dmabuf_caller *caller, int fd, int flags)
 	return ret;
 }
 
+/* The program's own, which it may have although it could not open it again. */
+static int memory_get(pid_t tid, int number, const struct stat *st)
+{
+	int fd = target_fd_get(tid, number);
+	struct stat now;
+
+	if (fd < 0)
+		return fd;
+	if (!fstat(fd, &now) && now.st_dev == st->st_dev &&
+	    now.st_ino == st->st_ino)
+		return fd;
+	close(fd);
+	return -EBADF;
+}
+
 /*
  * Only what a udmabuf can be made of is opened: to open a device or a pipe does
- * something. @pin: an O_PATH fd
+ * something. @pin: an O_PATH fd of @number
  */
-static int memory_open(int pin)
+static int memory_open(pid_t tid, int number, int pin)
 {
 	char path[TARGET_PATH_MAX];
 	struct statfs fs;
@@ -94,6 +109,8 @@ static int memory_open(int pin)
 	target_fd_path(path, getpid(), pin);
 	/* It may be under a lease: that would have us wait for who holds it. */
 	ret = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (ret < 0 && errno == EACCES)
+		return memory_get(tid, number, &st);
 	if (ret < 0 && errno != EAGAIN)
 		ret = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (ret < 0)
@@ -123,7 +140,7 @@ static int caller_fd_open(struct dmabuf_caller *caller, int fd)
 	pin = open(path, O_PATH | O_CLOEXEC);
 	if (pin < 0)
 		return errno == ENOENT ? -EBADF : -errno;
-	ret = memory_open(pin);
+	ret = memory_open(call_of(caller)->tid, fd, pin);
 	close(pin);
 	return ret;
 }
