@@ -51,7 +51,7 @@ static const int fd_calls[] = {
 	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(dup),
 	SCMP_SYS(ioctl), SCMP_SYS(sendfile), SCMP_SYS(splice),
 	SCMP_SYS(copy_file_range), SCMP_SYS(readahead),
-	SCMP_SYS(sync_file_range),
+	SCMP_SYS(sync_file_range), SCMP_SYS(shutdown),
 };
 
 /* Where they have a second one, and which argument it is */

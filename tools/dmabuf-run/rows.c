@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -100,10 +101,36 @@ static void answer_einval(struct call *call, struct file *file)
 	call_return(call, -EINVAL);
 }
 
+static void answer_enotsock(struct call *call, struct file *file)
+{
+	(void)file;
+	call_return(call, -ENOTSOCK);
+}
+
 static void answer_espipe(struct call *call, struct file *file)
 {
 	(void)file;
 	call_return(call, -ESPIPE);
+}
+
+/* All that Linux 6.12 knows, one at a time */
+static bool is_fallocate_mode(int mode)
+{
+	bool keeps = mode & FALLOC_FL_KEEP_SIZE;
+
+	switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+	case 0:
+	case FALLOC_FL_ZERO_RANGE:
+	case FALLOC_FL_UNSHARE_RANGE:
+		return true;
+	case FALLOC_FL_PUNCH_HOLE:
+		return keeps;
+	case FALLOC_FL_COLLAPSE_RANGE:
+	case FALLOC_FL_INSERT_RANGE:
+		return !keeps;
+	default:
+		return false;
+	}
 }
 
 static void answer_fallocate(struct call *call, struct file *file)
@@ -114,6 +141,8 @@ static void answer_fallocate(struct call *call, struct file *file)
 		call_return(call, flags);
 	else if ((off_t)call->args[2] < 0 || (off_t)call->args[3] <= 0)
 		call_return(call, -EINVAL);
+	else if (!is_fallocate_mode((int)call->args[1]))
+		call_return(call, -EOPNOTSUPP);
 	else if ((flags & O_ACCMODE) == O_RDONLY)
 		call_return(call, -EBADF);
 	else
@@ -167,11 +196,28 @@ static void answer_lock(struct call *call, bool asks)
 	call_return(call, ret);
 }
 
+/* What it was opened with here, and is not there, is not shown. */
 static void answer_getfl(struct call *call, struct file *file)
+{
+	int shown = O_ACCMODE | O_APPEND | O_NONBLOCK | O_ASYNC | O_NOATIME;
+	int flags = file_flags(call->tid, (int)call->args[0], file);
+
+	if (file->kind != FILE_BUFFER && file->kind != FILE_SYNC)
+		shown = ~O_CLOEXEC;
+	call_return(call, flags < 0 ? flags : flags & shown);
+}
+
+/* That it has none comes after that its file is not to be written. */
+static void answer_add_seals(struct call *call, struct file *file)
 {
 	int flags = file_flags(call->tid, (int)call->args[0], file);
 
-	call_return(call, flags < 0 ? flags : flags & ~O_CLOEXEC);
+	if (flags < 0)
+		call_return(call, flags);
+	else if ((flags & O_ACCMODE) == O_RDONLY)
+		call_return(call, -EPERM);
+	else
+		call_return(call, -EINVAL);
 }
 
 /* Seals and leases are not for it; the rest but copies the kernel answers. */
@@ -199,8 +245,10 @@ static void answer_fcntl(struct call *call, struct file *file)
 		return;
 	case F_SETLEASE:
 	case F_GET_SEALS:
-	case F_ADD_SEALS:
 		call_return(call, -EINVAL);
+		return;
+	case F_ADD_SEALS:
+		answer_add_seals(call, file);
 		return;
 	default:
 		break;
@@ -264,10 +312,29 @@ static bool path_is_empty(struct call *call, uint64_t path)
 	return !path || (!target_read(call->tid, &first, path, 1) && !first);
 }
 
+/* Without the flag it is a path that is empty, which the kernel refuses. */
+static bool is_about_fd(struct call *call, uint64_t path, uint64_t flags)
+{
+	return flags & AT_EMPTY_PATH && path_is_empty(call, path);
+}
+
+/* The kernel has not always looked at them. */
+static bool flags_are_known(uint64_t flags)
+{
+	return !((uint32_t)flags & ~(uint32_t)(AT_EMPTY_PATH |
+					       AT_SYMLINK_NOFOLLOW |
+					       AT_NO_AUTOMOUNT |
+					       AT_STATX_SYNC_TYPE));
+}
+
 static void answer_newfstatat(struct call *call, struct file *file)
 {
-	if (path_is_empty(call, call->args[1]))
+	if (!is_about_fd(call, call->args[1], call->args[3]))
+		return;
+	if (flags_are_known(call->args[3]))
 		stat_write(call, file, call->args[2]);
+	else
+		call_return(call, -EINVAL);
 }
 
 static void statx_fill(const struct file *file, struct statx *stx)
@@ -289,8 +356,13 @@ static void answer_statx(struct call *call, struct file *file)
 	struct statx stx;
 	long ret;
 
-	if (!path_is_empty(call, call->args[1]))
+	if (!is_about_fd(call, call->args[1], call->args[2]))
 		return;
+	if (!flags_are_known(call->args[2]) ||
+	    (call->args[2] & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE) {
+		call_return(call, -EINVAL);
+		return;
+	}
 	target_fd_path(path, call->tid, (int)call->args[0]);
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC,
 		  (unsigned int)call->args[3], &stx)) {
@@ -345,6 +417,7 @@ static const struct row rows[] = {
 	{ SYS_copy_file_range, "copy_file_range", answer_einval },
 	{ SYS_readahead, "readahead", answer_einval },
 	{ SYS_sync_file_range, "sync_file_range", answer_espipe },
+	{ SYS_shutdown, "shutdown", answer_enotsock },
 };
 
 /* Calls with a second fd, and which argument that is */
