@@ -41,6 +41,30 @@ static void extended_stat(void)
 	expect_value(1, stx.nlink, "stx_nlink");
 }
 
+/* @a: flags. */
+static void stat_refused(void)
+{
+	int buf = buffer(), flags = (int)the_row->a;
+	struct extended_stat stx;
+	struct stat st;
+
+	expect(the_row->want, fstatat(buf, "", &st, flags),
+	       "fstatat(buf, \"\", %#x)", (unsigned int)flags);
+	expect(the_row->want, syscall(SYS_statx, buf, "", flags, STATX_BASIC,
+				      &stx),
+	       "statx(buf, \"\", %#x)", (unsigned int)flags);
+}
+
+/* Both ways to tell how fresh the answer is to be. */
+static void stat_how_fresh(void)
+{
+	struct extended_stat stx;
+
+	expect(-EINVAL, syscall(SYS_statx, buffer(), "",
+				AT_EMPTY_PATH | 0x6000, STATX_BASIC, &stx),
+	       "statx(buf, AT_EMPTY_PATH | 0x6000)");
+}
+
 static void get_seals(void)
 {
 	expect(-EINVAL, fcntl(buffer(), F_GET_SEALS),
@@ -53,6 +77,21 @@ static void add_seals(void)
 	       "fcntl(buf, F_ADD_SEALS, F_SEAL_WRITE)");
 }
 
+/* Buffers of heaps alone can be read-only. */
+static int buffer_opened(int mode)
+{
+	if (the_subject->is_udmabuf)
+		skip("buffers of udmabuf have one mode");
+	return buffer_with_mode(mode);
+}
+
+static void add_seals_read_only(void)
+{
+	expect(-EPERM, fcntl(buffer_opened(O_RDONLY), F_ADD_SEALS,
+			     F_SEAL_WRITE),
+	       "fcntl(read-only buf, F_ADD_SEALS, F_SEAL_WRITE)");
+}
+
 /* @a: mode. */
 static void allocate(void)
 {
@@ -62,6 +101,23 @@ static void allocate(void)
 	       "fallocate(buf, %#llx, 0, page)", the_row->a);
 	expect(buffer_size(), lseek(buf, 0, SEEK_END),
 	       "lseek(buf, 0, SEEK_END)");
+}
+
+/* What none of the modes that there are has. */
+#define UNKNOWN_MODE 0x40000000
+
+static void allocate_order(void)
+{
+	int buf = buffer_opened(O_RDONLY);
+
+	expect(-EINVAL, fallocate(buf, UNKNOWN_MODE, -1, page_size()),
+	       "fallocate(read-only buf, unknown mode, -1, page)");
+	expect(-EINVAL, fallocate(buf, UNKNOWN_MODE, 0, 0),
+	       "fallocate(read-only buf, unknown mode, 0, 0)");
+	expect(-EOPNOTSUPP, fallocate(buf, UNKNOWN_MODE, 0, page_size()),
+	       "fallocate(read-only buf, unknown mode, 0, page)");
+	expect(-EBADF, fallocate(buf, 0, 0, page_size()),
+	       "fallocate(read-only buf, 0, 0, page)");
 }
 
 static void read_at(void)
@@ -136,6 +192,47 @@ static void record_lock(void)
 	expect(0, fcntl(buffer(), F_SETLK, &lock), "fcntl(buf, F_SETLK)");
 }
 
+static void child_locks(void *arg)
+{
+	struct flock lock = { .l_type = F_WRLCK };
+	int buf = *(int *)arg;
+
+	expect(-EAGAIN, fcntl(buf, F_SETLK, &lock),
+	       "fcntl(buf, F_SETLK) in the child");
+	expect(0, fcntl(buf, F_GETLK, &lock),
+	       "fcntl(buf, F_GETLK) in the child");
+	expect_value(F_WRLCK, lock.l_type, "l_type");
+	if (lock.l_pid != getppid())
+		fail("expected the parent to hold the lock, got another");
+}
+
+static void record_lock_held(void)
+{
+	struct flock lock = { .l_type = F_WRLCK };
+	int buf = buffer();
+
+	expect(0, fcntl(buf, F_SETLK, &lock), "fcntl(buf, F_SETLK)");
+	in_child(child_locks, &buf);
+}
+
+/* @a: mode, @b: a lock that it does not allow. */
+static void record_lock_mode(void)
+{
+	struct flock lock = { .l_type = (short)the_row->b };
+
+	expect(-EBADF, fcntl(buffer_opened((int)the_row->a), F_SETLK, &lock),
+	       "fcntl(buf, F_SETLK, %s)",
+	       lock.l_type == F_WRLCK ? "F_WRLCK" : "F_RDLCK");
+}
+
+static void record_lock_get(void)
+{
+	struct flock lock = { .l_type = F_UNLCK };
+
+	expect(-EINVAL, fcntl(buffer(), F_GETLK, &lock),
+	       "fcntl(buf, F_GETLK, F_UNLCK)");
+}
+
 static void lease(void)
 {
 	expect(-EINVAL, fcntl(buffer(), F_SETLEASE, F_RDLCK),
@@ -147,6 +244,20 @@ static void set_flag(void)
 {
 	expect(the_row->want, fcntl(buffer(), F_SETFL, (int)the_row->a),
 	       "fcntl(buf, F_SETFL, %#llx)", the_row->a);
+}
+
+/* Who compares them with the mode itself has no bits in the way. */
+static void all_flags(void)
+{
+	int buf = buffer();
+
+	expect(O_RDWR, fcntl(buf, F_GETFL), "fcntl(buf, F_GETFL)");
+	expect(0, fcntl(buf, F_SETFL, O_NONBLOCK | O_APPEND),
+	       "fcntl(buf, F_SETFL, O_NONBLOCK | O_APPEND)");
+	expect(O_RDWR | O_NONBLOCK | O_APPEND, fcntl(buf, F_GETFL),
+	       "fcntl(buf, F_GETFL) with two flags");
+	expect(0, fcntl(buf, F_SETFL, 0), "fcntl(buf, F_SETFL, 0)");
+	expect(O_RDWR, fcntl(buf, F_GETFL), "fcntl(buf, F_GETFL) again");
 }
 
 static void read_ahead(void)
@@ -363,10 +474,17 @@ static void fdinfo_order(void)
 static const struct row buf_linux_rows[] = {
 	ROW("fstatfs", "fstatfs gives magic 0x444d4142", magic),
 	ROW("statx", "statx tells the same as fstat", extended_stat),
+	ROW("stat-no-path", "an empty path without AT_EMPTY_PATH is ENOENT", stat_refused, .want = -ENOENT),
+	ROW("stat-flags", "unknown flags beside AT_EMPTY_PATH are EINVAL", stat_refused, .a = AT_EMPTY_PATH | 0x40000000, .want = -EINVAL),
+	ROW("statx-sync", "statx both fresh and not is EINVAL", stat_how_fresh),
 	ROW("seals.get", "F_GET_SEALS is EINVAL", get_seals),
 	ROW("seals.add", "F_ADD_SEALS is EINVAL", add_seals),
+	ROW("seals.add-read-only", "F_ADD_SEALS of a read-only one is EPERM", add_seals_read_only),
 	ROW("fallocate", "fallocate is ENODEV", allocate, .want = -ENODEV),
 	ROW("fallocate-punch", "punching a hole is ENODEV", allocate, .a = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, .want = -ENODEV),
+	ROW("fallocate-mode", "an unknown mode is EOPNOTSUPP", allocate, .a = UNKNOWN_MODE, .want = -EOPNOTSUPP),
+	ROW("fallocate-punch-grow", "a hole that may grow it is EOPNOTSUPP", allocate, .a = FALLOC_FL_PUNCH_HOLE, .want = -EOPNOTSUPP),
+	ROW("fallocate-order", "offset, length and mode are checked before the fd's mode", allocate_order),
 	ROW("preadv", "preadv is ESPIPE", read_at),
 	ROW("pwritev", "pwritev is ESPIPE", write_at),
 	ROW("splice-from", "splice from it is EINVAL", splice_from),
@@ -376,9 +494,14 @@ static const struct row buf_linux_rows[] = {
 	ROW("getdents", "getdents64 is ENOTDIR", list_directory),
 	ROW("flock", "flock works", lock_file),
 	ROW("record-lock", "F_SETLK works", record_lock),
+	ROW("record-lock.held", "F_SETLK of what another process holds is EAGAIN", record_lock_held),
+	ROW("record-lock.read-only", "F_WRLCK of a read-only one is EBADF", record_lock_mode, .a = O_RDONLY, .b = F_WRLCK),
+	ROW("record-lock.write-only", "F_RDLCK of a write-only one is EBADF", record_lock_mode, .a = O_WRONLY, .b = F_RDLCK),
+	ROW("record-lock.get", "F_GETLK of F_UNLCK is EINVAL", record_lock_get),
 	ROW("lease", "F_SETLEASE is EINVAL", lease),
 	ROW("fcntl.append", "O_APPEND can be set", set_flag, .a = O_APPEND),
 	ROW("fcntl.direct", "O_DIRECT is EINVAL", set_flag, .a = O_DIRECT, .want = -EINVAL),
+	ROW("fcntl.all", "F_GETFL is the mode, and what was set", all_flags),
 	ROW("readahead", "readahead is EINVAL", read_ahead),
 	ROW("sync-file-range", "sync_file_range is ESPIPE", sync_range),
 	ROW("syncfs", "syncfs works", sync_system),

@@ -50,6 +50,7 @@ struct group {
 #define LINUX_GROUP(target, rows) { target, true, rows, NR_ELEMS(rows) }
 
 extern const struct group heaps_group, heap_device_group, heap_alloc_group;
+extern const struct group heap_device_linux_group;
 extern const struct group heap_mode_group, heap_memory_group;
 extern const struct group buf_file_group, buf_linux_group, buf_mmap_group;
 extern const struct group buf_mmap_linux_group, buf_ioctl_group;

@@ -207,3 +207,20 @@ static const struct row heap_device_rows[] = {
 };
 
 const struct group heap_device_group = GROUP(TARGET_HEAP, heap_device_rows);
+
+static void path_fd(void)
+{
+	struct dma_heap_allocation_data data = { .len = page_size() };
+	int heap;
+
+	heap = must(open(the_subject->path, O_PATH | O_CLOEXEC),
+		    "open(heap, O_PATH)");
+	expect(-EBADF, ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data),
+	       "ioctl(O_PATH heap, DMA_HEAP_IOCTL_ALLOC)");
+}
+
+static const struct row heap_device_linux_rows[] = {
+	ROW("path-ioctl", "an O_PATH fd of it is good for nothing: EBADF", path_fd),
+};
+
+const struct group heap_device_linux_group = LINUX_GROUP(TARGET_HEAP, heap_device_linux_rows);

@@ -18,7 +18,8 @@ enum { EXIT_USAGE = 2, EXIT_NO_DEVICES = 3 };
 
 /* In the order of output. */
 static const struct group *const groups[] = {
-	&heaps_group, &heap_device_group, &heap_alloc_group, &heap_mode_group,
+	&heaps_group, &heap_device_group, &heap_device_linux_group,
+	&heap_alloc_group, &heap_mode_group,
 	&heap_memory_group, &buf_file_group, &buf_linux_group,
 	&buf_mmap_group, &buf_mmap_linux_group, &buf_ioctl_group,
 	&buf_name_group, &buf_name_linux_group, &buf_share_group,

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void polled(void)
@@ -55,6 +56,41 @@ static void do_ftruncate(void)
 {
 	expect(-EINVAL, ftruncate(signalled_fence(), 0),
 	       "ftruncate(fence, 0)");
+}
+
+/* Whoever has a copy could end the waiting of all else. */
+static void do_shutdown(void)
+{
+	int fence = signalled_fence();
+
+	expect(-ENOTSOCK, shutdown(fence, SHUT_RDWR),
+	       "shutdown(fence, SHUT_RDWR)");
+	expect_signalled(fence, true, "fence");
+}
+
+static void do_recv(void)
+{
+	char byte;
+
+	expect(-ENOTSOCK, recv(signalled_fence(), &byte, 1, MSG_DONTWAIT),
+	       "recv(fence, 1)");
+}
+
+static void do_send(void)
+{
+	expect(-ENOTSOCK, send(signalled_fence(), "x", 1,
+			       MSG_DONTWAIT | MSG_NOSIGNAL),
+	       "send(fence, 1)");
+}
+
+static void do_getsockopt(void)
+{
+	int type;
+	socklen_t size = sizeof(type);
+
+	expect(-ENOTSOCK, getsockopt(signalled_fence(), SOL_SOCKET, SO_TYPE,
+				     &type, &size),
+	       "getsockopt(fence, SO_TYPE)");
 }
 
 static void descriptor_flags(void)
@@ -162,6 +198,10 @@ static const struct row sync_file_rows[] = {
 	ROW("lseek", "lseek is ESPIPE", do_lseek),
 	ROW("mmap", "mmap is ENODEV", do_mmap),
 	ROW("ftruncate", "ftruncate is EINVAL", do_ftruncate),
+	ROW("shutdown", "shutdown is ENOTSOCK", do_shutdown),
+	ROW("recv", "recv is ENOTSOCK", do_recv),
+	ROW("send", "send is ENOTSOCK", do_send),
+	ROW("getsockopt", "getsockopt is ENOTSOCK", do_getsockopt),
 	ROW("cloexec", "close-on-exec is set", descriptor_flags),
 	ROW("share", "a copy, and a child's, is the same sync file", copied),
 	UNKNOWN("number-0", "> 0", _IOWR('>', 0, char[8])),

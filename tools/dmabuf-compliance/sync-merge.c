@@ -245,6 +245,12 @@ static void access_mode(void)
 	expect_value(O_RDONLY, mode & O_ACCMODE, "access mode");
 }
 
+static void all_flags(void)
+{
+	expect(O_RDONLY, fcntl(signalled_fence(), F_GETFL),
+	       "fcntl(fence, F_GETFL)");
+}
+
 /* A fence that no driver made. */
 static struct sync_fence_info stub_leaf(int fence)
 {
@@ -282,6 +288,7 @@ static void stub_file_name(void)
 static const struct row sync_linux_rows[] = {
 	ROW("link", "the link text is anon_inode:sync_file", link_text),
 	ROW("mode", "the fd is read-only", access_mode),
+	ROW("flags", "F_GETFL is the mode alone", all_flags),
 	ROW("info.stub", "an idle buffer's fence is called stub", stub_names),
 	ROW("info.stub-name", "its sync file is called stub-stub0-0", stub_file_name),
 };

@@ -165,6 +165,63 @@ static void reopened_memfd(void)
 	       the_row->a);
 }
 
+/* With all seals but that against writing, too. @arg: name */
+static void named_memfd(void)
+{
+	struct udmabuf_create create = { .size = page_size() };
+	int memfd;
+
+	memfd = must(memfd_create(the_row->arg, MFD_CLOEXEC |
+				  MFD_ALLOW_SEALING), "memfd_create()");
+	must(ftruncate(memfd, page_size()), "ftruncate(memfd)");
+	must(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+		   F_SEAL_SEAL), "F_ADD_SEALS");
+	create.memfd = (__u32)memfd;
+	expect(ANY_FD, ioctl(udmabuf_open(), UDMABUF_CREATE, &create),
+	       "ioctl(udmabuf, UDMABUF_CREATE, memfd named %s)",
+	       (const char *)the_row->arg);
+}
+
+/* What the fd may do was settled when it was opened. @a: mode */
+static void memfd_of_mode(void)
+{
+	struct udmabuf_create create = { .size = page_size() };
+	int memfd = sealed_memfd(1);
+
+	must(fchmod(memfd, (mode_t)the_row->a), "fchmod(memfd, %#llo)",
+	     the_row->a);
+	create.memfd = (__u32)memfd;
+	expect(ANY_FD, ioctl(udmabuf_open(), UDMABUF_CREATE, &create),
+	       "ioctl(udmabuf, UDMABUF_CREATE, memfd of mode %#llo)",
+	       the_row->a);
+}
+
+/* A hole is for the memfd: the buffer has the pages that were there. */
+static void hole(void)
+{
+	int memfd = sealed_memfd(2);
+	unsigned char *addr;
+
+	addr = buffer_map(udmabuf_make(memfd, 0, 2), 2);
+	must(fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		       page_size(), page_size()), "fallocate(memfd, hole)");
+	expect_page_number(addr + page_size(), 1, "the buffer");
+	expect_filled(buffer_map(memfd, 2) + page_size(), 0, page_size(),
+		      "the memfd");
+}
+
+static void path_fd(void)
+{
+	struct udmabuf_create create = { .size = page_size() };
+	int device;
+
+	device = must(open(devices.udmabuf_path, O_PATH | O_CLOEXEC),
+		      "open(udmabuf, O_PATH)");
+	create.memfd = (__u32)sealed_memfd(1);
+	expect(-EBADF, ioctl(device, UDMABUF_CREATE, &create),
+	       "ioctl(O_PATH udmabuf, UDMABUF_CREATE)");
+}
+
 static void allocated(void)
 {
 	struct stat st;
@@ -275,6 +332,11 @@ static const struct row udmabuf_linux_rows[] = {
 	ROW("create.proc", "a file of /proc is EBADFD", proc_file),
 	ROW("create.path", "an O_PATH fd of a memfd is EBADFD", reopened_memfd, .a = O_PATH, .want = -EBADFD),
 	ROW("create.read-only-memfd", "a memfd opened for reading will do", reopened_memfd, .a = O_RDONLY, .want = ANY_FD),
+	ROW("create.named", "a memfd may be called like a buffer", named_memfd, .arg = "dmabuf:x"),
+	ROW("create.mode-0", "a memfd that nobody may open will do", memfd_of_mode, .a = 0),
+	ROW("create.mode-0400", "so will one that its owner may only read", memfd_of_mode, .a = 0400),
+	ROW("device.path-ioctl", "an O_PATH fd of it is good for nothing: EBADF", path_fd),
+	ROW("memory.hole", "a hole in the memfd leaves the udmabuf its page", hole),
 	ROW("memory.allocated", "pages of the memfd are allocated, and no others", allocated),
 	ROW("huge.part", "two small pages of a huge one", huge_part),
 	ROW("huge.whole", "a whole huge page, written to", huge_whole),

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOST 8
@@ -307,6 +308,18 @@ static void first_memfd_wins(void)
 	create(the_row->want, &list);
 }
 
+/* The first tells, also where the second cannot be opened again. */
+static void unsealed_before_mode(void)
+{
+	struct list list = { .count = 0 };
+	int memfd = sealed_memfd(1);
+
+	must(fchmod(memfd, 0), "fchmod(memfd, 0)");
+	add(&list, unsealed_memfd(), 0, 1);
+	add(&list, memfd, 0, 1);
+	create(-EINVAL, &list);
+}
+
 static void bad_second(void)
 {
 	struct list list = { .count = 0 };
@@ -368,6 +381,7 @@ static const struct row udmabuf_list_rows[] = {
 	ROW("order.empty-closed", "an empty item of a closed fd is EBADFD, all empty EINVAL", empty_closed),
 	ROW("order.closed-unsealed", "a closed fd before an unsealed memfd is EBADFD", first_memfd_wins, .a = 0, .want = -EBADFD),
 	ROW("order.unsealed-closed", "an unsealed memfd before a closed fd is EINVAL", first_memfd_wins, .a = 1, .want = -EINVAL),
+	ROW("order.unsealed-mode", "an unsealed memfd before one that nobody may open is EINVAL", unsealed_before_mode),
 	ROW("bad-second", "a pipe as second item is EBADFD", bad_second),
 	ROW("range-second", "a second item past its memfd is EINVAL", range_second),
 	ROW("undone", "a failing item undoes the ones before it", undone),
