@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -181,17 +182,43 @@ static void answer_dup(struct call *call, struct file *file)
 	duplicate(call, file, 0);
 }
 
+/* What the kernel says to a lock on a file of this size, opened so: 0 or -errno */
+static int lock_try(struct flock *lock, int cmd, size_t size, int flags)
+{
+	char path[TARGET_PATH_MAX];
+	int file = memfd_create("lock", MFD_CLOEXEC);
+	int fd = -1, ret = 0;
+
+	target_fd_path(path, getpid(), file);
+	if (file >= 0 && !ftruncate(file, (off_t)size))
+		fd = open(path, (flags & O_ACCMODE) | O_CLOEXEC);
+	if (fd < 0)
+		ret = -ENOLCK;
+	else if (fcntl(fd, cmd, lock))
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (file >= 0)
+		close(file);
+	return ret;
+}
+
 /*
  * The library keeps a lock of its own on the file. So those of the program are
- * granted, and not kept.
+ * granted, if they are locks, and not kept.
  */
-static void answer_lock(struct call *call, bool asks)
+static void answer_lock(struct call *call, const struct file *file)
 {
+	int flags = file_flags(call->tid, (int)call->args[0], file);
+	size_t size = file->kind == FILE_BUFFER ? file->dmabuf->size : 0;
+	int cmd = (int)call->args[1];
 	struct flock lock;
-	int ret = target_read(call->tid, &lock, call->args[2], sizeof(lock));
+	int ret;
 
-	lock.l_type = F_UNLCK;
-	if (!ret && asks)
+	ret = target_read(call->tid, &lock, call->args[2], sizeof(lock));
+	if (!ret)
+		ret = flags < 0 ? flags : lock_try(&lock, cmd, size, flags);
+	if (!ret && (cmd == F_GETLK || cmd == F_OFD_GETLK))
 		ret = call_write(call, call->args[2], &lock, sizeof(lock));
 	call_return(call, ret);
 }
@@ -235,13 +262,11 @@ static void answer_fcntl(struct call *call, struct file *file)
 		return;
 	case F_GETLK:
 	case F_OFD_GETLK:
-		answer_lock(call, true);
-		return;
 	case F_SETLK:
 	case F_SETLKW:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		answer_lock(call, false);
+		answer_lock(call, file);
 		return;
 	case F_SETLEASE:
 	case F_GET_SEALS:
