@@ -354,6 +354,22 @@ small_pages() {
 	done
 }
 
+# Each call with a path or an fd is in words, without what differs each time.
+decoded() {
+	status 0 "$run" --devices=trap --log="$tmp/log" "$program" decoded
+	sed -e '/^dmabuf-run: /d' -e '/ioctl(/d' \
+		-e 's/^[0-9]* //' -e 's/) = .*/)/' \
+		-e 's/0x[0-9a-f]\{8,\}/ADDRESS/g' -e 's/[0-9]*</FD</' \
+		-e 's/\(\\001\)\{67\}/MANY/' "$tmp/log" >"$tmp/got"
+	old=
+	[ "$(uname -m)" = x86_64 ] ||
+		old='^(open|creat|l?stat|access|readlink|l?chown|chmod)\('
+	grep -Ev "${old:-^\$}" "$here/decoded.txt" >"$tmp/want"
+	cmp -s "$tmp/want" "$tmp/got" && return
+	fail "the log shows calls otherwise"
+	diff "$tmp/want" "$tmp/got"
+}
+
 inside_and_around() {
 	status 125 "$run" "$run" true
 	says "somebody else answers calls of this process already" err
@@ -425,6 +441,7 @@ inheritance
 orphans
 options
 small_pages
+decoded
 inside_and_around
 killed_supervisor
 [ "$bad" -eq 0 ]

@@ -78,5 +78,6 @@ void case_memfds(void);
 void case_memfds_hidden(void);
 void case_small_pages(void);
 void case_list(void);
+void case_decoded(void);
 
 #endif

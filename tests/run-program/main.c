@@ -39,6 +39,7 @@ static const struct {
 	{ "memfds-hidden", case_memfds_hidden },
 	{ "small-pages", case_small_pages },
 	{ "list", case_list },
+	{ "decoded", case_decoded },
 };
 
 /* With two mistakes, if there is a limit: the kernel tells of this one. */

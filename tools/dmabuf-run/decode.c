@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * decode.c - calls in words, for the log and for who asks where a leak is from
+ * decode.c - ioctls, mappings and memfds in words, for the log and for who asks
+ * where a leak is from
  */
 #include "decode.h"
 
@@ -14,6 +15,7 @@
 #include <strings.h>
 #include <sys/mman.h>
 
+#include "decode-text.h"
 #include "nodes.h"
 #include "run.h"
 #include "target.h"
@@ -35,29 +37,6 @@ struct ioctl_text {
 	size_t size;
 	void (*print)(FILE *out, const void *arg, const struct call *call);
 };
-
-struct flag_text {
-	uint64_t bits;
-	const char *name;
-};
-
-static void flags_print(FILE *out, uint64_t value,
-			const struct flag_text *flags, const char *none)
-{
-	const char *sep = "";
-
-	for (; flags->name; flags++) {
-		if ((value & flags->bits) != flags->bits)
-			continue;
-		fprintf(out, "%s%s", sep, flags->name);
-		value &= ~flags->bits;
-		sep = "|";
-	}
-	if (value)
-		fprintf(out, "%s%#" PRIx64, sep, value);
-	else if (!*sep)
-		fputs(none, out);
-}
 
 static const struct flag_text sync_flags[] = {
 	{ DMA_BUF_SYNC_RW, "DMA_BUF_SYNC_RW" },
@@ -85,23 +64,6 @@ static void sync_print(FILE *out, const void *arg, const struct call *call)
 				    "DMA_BUF_SYNC_START", out);
 	flags_print(out, sync->flags, sync_flags, "");
 	fputc('}', out);
-}
-
-/* Whatever it says, the line stays one. */
-static void string_print(FILE *out, const char *string, size_t size)
-{
-	size_t i;
-
-	fputc('"', out);
-	for (i = 0; i < size && string[i]; i++) {
-		unsigned char c = (unsigned char)string[i];
-
-		if (c < ' ' || c == 0x7f || c == '"' || c == '\\')
-			fprintf(out, "\\%03o", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
 }
 
 static void name_print(FILE *out, const void *arg, const struct call *call)
@@ -279,29 +241,13 @@ static bool wanted(void)
 	return options.log || options.leaks;
 }
 
-static const char *target_of(const struct file *file)
-{
-	switch (file->kind) {
-	case FILE_BUFFER:
-		return "dmabuf";
-	case FILE_SYNC:
-		return "sync_file";
-	case FILE_TIMELINE:
-		return "sw_sync";
-	case FILE_DEVICE:
-		return file->node->path;
-	default:
-		return "?";
-	}
-}
-
 static void ioctl_print(FILE *out, const struct call *call,
 			const struct file *file, const struct ioctl_text *text)
 {
 	uint64_t arg[8];
 	bool readable = text && !call_read_argument(call, arg, text->size);
 
-	fprintf(out, "ioctl(%d<%s>, ", (int)call->args[0], target_of(file));
+	fprintf(out, "ioctl(%d<%s>, ", (int)call->args[0], file_text(file));
 	if (!text)
 		fprintf(out, "%#x, %#" PRIx64, (unsigned int)call->args[1],
 			call->args[2]);
@@ -312,13 +258,6 @@ static void ioctl_print(FILE *out, const struct call *call,
 	if (readable)
 		text->print(out, arg, call);
 	fputc(')', out);
-}
-
-/* The line is cut where there is no room for more. */
-static FILE *detail_open(struct call *call)
-{
-	memset(call->detail, 0, sizeof(call->detail));
-	return fmemopen(call->detail, sizeof(call->detail) - 1, "w");
 }
 
 void decode_ioctl(struct call *call, const struct file *file)
@@ -431,14 +370,4 @@ void decode_memfd(struct call *call, const char *name)
 		fprintf(out, "|%" PRIu32 "<<MFD_HUGE_SHIFT", shift);
 	fputc(')', out);
 	fclose(out);
-}
-
-void decode_fd(struct call *call, const char *name)
-{
-	call->name = name;
-	if (!wanted())
-		return;
-	snprintf(call->detail, sizeof(call->detail),
-		 "%s(%d, %#" PRIx64 ", %#" PRIx64 ")", name,
-		 (int)call->args[0], call->args[1], call->args[2]);
 }

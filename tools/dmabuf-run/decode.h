@@ -11,6 +11,15 @@ bool decode_knows(const char *name);	/* an ioctl's, in any case */
 void decode_result(struct call *call);
 void decode_mmap(struct call *call);
 void decode_memfd(struct call *call, const char *name);
-void decode_fd(struct call *call, const char *name);
+
+/* Of a longer string so much is shown, and "..." behind it. */
+#define DECODE_SHOWN 80
+
+/* decode-call.c: a call on @fd, which is of @file */
+void decode_fd(struct call *call, const char *name, int fd,
+	       const struct file *file);
+
+/* @path: as the program gave it; what is shown of it, and the end or one more */
+void decode_path(struct call *call, const char *name, const char *path);
 
 #endif

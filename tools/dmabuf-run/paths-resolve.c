@@ -188,6 +188,7 @@ bool path_resolve(pid_t tid, int dirfd, uint64_t address,
 
 	if (target_read_string(tid, text, address, PATH_MAX))
 		return false;
+	strlcpy(ret_path->given, text, sizeof(ret_path->given));
 	if (text[0] != '/' && (!ends_well(text) ||
 			       !make_absolute(tid, dirfd, text)))
 		return false;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "decode.h"
 #include "nodes.h"
 #include "paths-directory.h"
 
@@ -30,6 +31,7 @@ struct path {
 	int fd;
 	bool slash;			/* it ends so: a directory is meant */
 	char text[PATH_MAX];		/* the shortest form */
+	char given[DECODE_SHOWN + 2];	/* as the program gave it, cut */
 };
 
 /* The path at @address in the thread, relative to @dirfd; false: not ours. */

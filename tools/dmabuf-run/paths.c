@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "decode.h"
 #include "filter.h"
 #include "paths-directory.h"
 #include "paths-proc.h"
@@ -531,9 +532,10 @@ bool paths_handle(struct call *call)
 
 	if (!path_call)
 		return false;
-	call->name = path_call->name;
 	dirfd = path_call->dirfd < 0 ? AT_FDCWD :
 				       (int)call->args[path_call->dirfd];
-	return path_resolve(call->tid, dirfd, call->args[path_call->path],
-			    &path) && path_call->answer(call, &path);
+	if (!path_resolve(call->tid, dirfd, call->args[path_call->path], &path))
+		return false;
+	decode_path(call, path_call->name, path.given);
+	return path_call->answer(call, &path);
 }

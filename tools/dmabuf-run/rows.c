@@ -475,7 +475,7 @@ static void row_try(struct call *call, const struct row *row, int fd)
 	if (!in_range(fd) || file_of(call->tid, fd, &file))
 		return;
 	if (file.kind != FILE_OTHER) {
-		decode_fd(call, row->name);
+		decode_fd(call, row->name, fd, &file);
 		row->answer(call, &file);
 	}
 	file_put(&file);
