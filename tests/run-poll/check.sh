@@ -10,6 +10,9 @@ set -u
 run=$1
 program=$2
 bad=0
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' HUP INT TERM
 
 # case_of NAME COMMAND...: it succeeds, within a minute
 case_of() {
@@ -18,6 +21,18 @@ case_of() {
 	timeout 60 "$@" "$name" && return
 	echo "FAIL $* $name"
 	bad=$((bad + 1))
+}
+
+# says CASE LINE...: the log has these, as patterns
+says() {
+	name=$1
+	shift
+	timeout 60 "$run" --poll --log="$log" "$program" "$name"
+	for line in "$@"; do
+		grep -q "^[0-9]* $line" "$log" && continue
+		echo "FAIL the log of $name does not say $line"
+		bad=$((bad + 1))
+	done
 }
 
 user="setpriv --reuid 65534 --regid 65534 --clear-groups"
@@ -34,6 +49,14 @@ if [ "$(id -u)" -eq 0 ]; then
 	groups=$(seq -s , 3000000000 3000000999)
 	case_of interrupted setpriv --groups "$groups" "$run" --poll "$program"
 fi
+
+# What is waited for; of select(2) the sets that there are.
+says polls 'p*poll(\[{fd=[0-9]*, events=POLLIN|POLLOUT}\], 1, ' \
+	'p*poll(\[{fd=[0-9]*, events=POLLOUT}\], 1, '
+says selects 'p*select6*([0-9]*, \[[0-9]*\], \[[0-9]*\], \[[0-9]*\], 0x' \
+	'p*select6*([0-9]*, \[[0-9]*\], NULL, NULL, NULL) = 1' \
+	'pselect6([0-9]*, NULL, \[[0-9]*\], NULL, NULL) = 1'
+says poll-others 'ppoll(\[{fd=[0-9]*, events=[A-Z|]*}, {fd=[0-9]*, '
 
 # Sets of epoll need no option.
 for name in epolls epoll-changes epoll-wrong epoll-shared; do

@@ -7,14 +7,18 @@
 #include <inttypes.h>
 #include <linux/falloc.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "decode-text.h"
+#include "poll-set.h"
 #include "run.h"
 #include "target.h"
+
+#define FDS_SHOWN 8
 
 /* What the call's numbers alone do not tell */
 struct known {
@@ -402,6 +406,74 @@ void decode_fd(struct call *call, const char *name, int fd,
 	};
 
 	decode(call, name, &known);
+}
+
+/* Waiting; of many fds the first ones are shown. */
+
+static void pollfds_print(FILE *out, const struct poll_set *set)
+{
+	static const struct flag_text events[] = {
+		FLAG_TEXT(POLLIN), FLAG_TEXT(POLLPRI), FLAG_TEXT(POLLOUT),
+		FLAG_TEXT(POLLRDNORM), FLAG_TEXT(POLLRDBAND),
+		FLAG_TEXT(POLLWRNORM), FLAG_TEXT(POLLWRBAND),
+		FLAG_TEXT(POLLRDHUP), FLAG_TEXT(POLLERR), FLAG_TEXT(POLLHUP),
+		FLAG_TEXT(POLLNVAL), { 0 }
+	};
+	unsigned int i;
+
+	fputc('[', out);
+	for (i = 0; i < set->nr && i < FDS_SHOWN; i++) {
+		fprintf(out, "%s{fd=%d, events=", i ? ", " : "",
+			set->entries[i].fd);
+		flags_print(out, (uint16_t)set->entries[i].events, events, "0");
+		fputc('}', out);
+	}
+	fputs(i < set->nr ? ", ...]" : "]", out);
+}
+
+/* @which: for reading, writing, or exceptions */
+static void fd_set_print(FILE *out, const struct poll_set *set, int which)
+{
+	static const short events[] = { POLLIN, POLLOUT, POLLPRI };
+	unsigned int i, nr = 0;
+
+	if (!set->addr[which]) {
+		fputs("NULL, ", out);
+		return;
+	}
+	fputc('[', out);
+	for (i = 0; i < set->nr; i++)
+		if (set->entries[i].events & events[which] &&
+		    nr++ < FDS_SHOWN)
+			fprintf(out, "%s%d", nr > 1 ? " " : "",
+				set->entries[i].fd);
+	fputs(nr > FDS_SHOWN ? " ...], " : "], ", out);
+}
+
+void decode_poll(struct call *call, const char *name,
+		 const struct poll_set *set)
+{
+	FILE *out;
+	int i;
+
+	call->name = name;
+	out = options.log ? detail_open(call) : NULL;
+	if (!out)
+		return;
+	fprintf(out, "%s(", name);
+	if (set->is_select) {
+		fprintf(out, "%d, ", (int)call->args[0]);
+		for (i = 0; i < 3; i++)
+			fd_set_print(out, set, i);
+		address_print(out, &call->args[4], NULL);
+	} else {
+		pollfds_print(out, set);
+		fprintf(out, ", %u, ", (unsigned int)call->args[1]);
+		(strcmp(name, "poll") ? address_print : number_print)(
+			out, &call->args[2], NULL);
+	}
+	fputc(')', out);
+	fclose(out);
 }
 
 void decode_path(struct call *call, const char *name, const char *path)

@@ -6,6 +6,8 @@
 #include "call.h"
 #include "files.h"
 
+struct poll_set;
+
 void decode_ioctl(struct call *call, const struct file *file);
 bool decode_knows(const char *name);	/* an ioctl's, in any case */
 void decode_result(struct call *call);
@@ -21,5 +23,9 @@ void decode_fd(struct call *call, const char *name, int fd,
 
 /* @path: as the program gave it; what is shown of it, and the end or one more */
 void decode_path(struct call *call, const char *name, const char *path);
+
+/* @set: what is waited for */
+void decode_poll(struct call *call, const char *name,
+		 const struct poll_set *set);
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "answer.h"
+#include "decode.h"
 #include "files.h"
 #include "poll-masked.h"
 #include "poll-proxy.h"
@@ -54,7 +55,8 @@ static bool entry_is_native(const struct call *call, const struct poll_set *set,
 	return native;
 }
 
-static bool set_is_native(const struct call *call)
+/* What is not left to the kernel is shown in words, when it is answered. */
+static bool set_is_native(struct call *call)
 {
 	struct poll_set set;
 	bool native = true;
@@ -64,6 +66,8 @@ static bool set_is_native(const struct call *call)
 		return true;
 	for (i = 0; native && i < set.nr; i++)
 		native = entry_is_native(call, &set, &set.entries[i]);
+	if (!native)
+		decode_poll(call, call->name, &set);
 	poll_set_fini(&set);
 	return native;
 }
