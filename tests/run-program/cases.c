@@ -177,18 +177,34 @@ void case_killed(void)
 	CHECK(!life());
 }
 
-/* A memfd as open(2) with O_PATH shows it */
-static int memfd_path(void)
+static int memfd_sealed(void)
 {
-	int fd = memfd_create("path", MFD_ALLOW_SEALING), path;
-	char name[32];
+	int fd = memfd_create("sealed", MFD_ALLOW_SEALING);
 
 	CHECK(!ftruncate(fd, 4096) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+	return fd;
+}
+
+/* As open(2) with O_PATH shows it */
+static int memfd_path(void)
+{
+	int fd = memfd_sealed(), path;
+	char name[32];
+
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	path = open(name, O_PATH | O_CLOEXEC);
 	CHECK(path >= 0);
 	close(fd);
 	return path;
+}
+
+/* Such that an ordinary user cannot open it again; the fd is what it was. */
+static int memfd_shut(mode_t mode)
+{
+	int fd = memfd_sealed();
+
+	CHECK(!fchmod(fd, mode));
+	return fd;
 }
 
 static int udmabuf_new(int udmabuf, int memfd)
@@ -230,6 +246,8 @@ void case_hostile(void)
 	CHECK(FAILS(ioctl(udmabuf, UDMABUF_CREATE, bad), EFAULT));
 	CHECK(FAILS(ioctl(udmabuf, UDMABUF_CREATE_LIST, &list), EINVAL));
 	CHECK(FAILS(udmabuf_new(udmabuf, memfd_path()), EBADFD));
+	CHECK(udmabuf_new(udmabuf, memfd_shut(0)) >= 0);
+	CHECK(udmabuf_new(udmabuf, memfd_shut(0400)) >= 0);
 	CHECK(mmap(NULL, SIZE_MAX - 4095, PROT_READ, MAP_SHARED, fd, 0) ==
 	      MAP_FAILED);
 	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd,
