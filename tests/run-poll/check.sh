@@ -25,12 +25,12 @@ case_of() {
 
 # says CASE LINE...: the log has these, as patterns
 says() {
-	name=$1
+	what=$1
 	shift
-	timeout 60 "$run" --poll --log="$log" "$program" "$name"
+	case_of "$what" "$run" --poll --log="$log" "$program"
 	for line in "$@"; do
 		grep -q "^[0-9]* $line" "$log" && continue
-		echo "FAIL the log of $name does not say $line"
+		echo "FAIL the log of $what does not say $line"
 		bad=$((bad + 1))
 	done
 }

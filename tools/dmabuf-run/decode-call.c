@@ -450,17 +450,14 @@ static void fd_set_print(FILE *out, const struct poll_set *set, int which)
 	fputs(nr > FDS_SHOWN ? " ...], " : "], ", out);
 }
 
-void decode_poll(struct call *call, const char *name,
-		 const struct poll_set *set)
+void decode_poll(struct call *call, const struct poll_set *set)
 {
-	FILE *out;
+	FILE *out = options.log ? detail_open(call) : NULL;
 	int i;
 
-	call->name = name;
-	out = options.log ? detail_open(call) : NULL;
 	if (!out)
 		return;
-	fprintf(out, "%s(", name);
+	fprintf(out, "%s(", call->name);
 	if (set->is_select) {
 		fprintf(out, "%d, ", (int)call->args[0]);
 		for (i = 0; i < 3; i++)
@@ -469,7 +466,8 @@ void decode_poll(struct call *call, const char *name,
 	} else {
 		pollfds_print(out, set);
 		fprintf(out, ", %u, ", (unsigned int)call->args[1]);
-		(strcmp(name, "poll") ? address_print : number_print)(
+		/* Milliseconds, or where the time is */
+		(strcmp(call->name, "poll") ? address_print : number_print)(
 			out, &call->args[2], NULL);
 	}
 	fputc(')', out);

@@ -24,8 +24,7 @@ void decode_fd(struct call *call, const char *name, int fd,
 /* @path: as the program gave it; what is shown of it, and the end or one more */
 void decode_path(struct call *call, const char *name, const char *path);
 
-/* @set: what is waited for */
-void decode_poll(struct call *call, const char *name,
-		 const struct poll_set *set);
+/* A call that has a name. @set: what is waited for */
+void decode_poll(struct call *call, const struct poll_set *set);
 
 #endif

@@ -67,7 +67,7 @@ static bool set_is_native(struct call *call)
 	for (i = 0; native && i < set.nr; i++)
 		native = entry_is_native(call, &set, &set.entries[i]);
 	if (!native)
-		decode_poll(call, call->name, &set);
+		decode_poll(call, &set);
 	poll_set_fini(&set);
 	return native;
 }
