@@ -379,6 +379,8 @@ inside_and_around() {
 	says "seccomp(2) is not allowed here" err
 	status 125 "$forbid" 22 "$run" true
 	says "no seccomp user notification" err
+	status 125 sh -c "ulimit -f 1; exec \"$run\" true"
+	says "the filter cannot be made: File too large" err
 	if have strace; then
 		status 0 "$run" strace -f -o "$tmp/strace" "$program" forks
 		grep -q DMA_HEAP_IOCTL_ALLOC "$tmp/strace" ||

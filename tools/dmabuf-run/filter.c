@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -206,6 +207,7 @@ static int rules(scmp_filter_ctx ctx, bool paths)
 static int export(scmp_filter_ctx ctx, struct sock_fprog *prog)
 {
 	int fd = memfd_create("filter", MFD_CLOEXEC);
+	struct rlimit limit;
 	off_t size;
 	int ret;
 
@@ -213,6 +215,10 @@ static int export(scmp_filter_ctx ctx, struct sock_fprog *prog)
 		return -errno;
 	ret = seccomp_export_bpf(ctx, fd);
 	size = lseek(fd, 0, SEEK_CUR);
+	/* It was cut short then, and nobody said so. */
+	if (!ret && !getrlimit(RLIMIT_FSIZE, &limit) &&
+	    (rlim_t)size >= limit.rlim_cur)
+		ret = -EFBIG;
 	prog->len = (unsigned short)(size / (off_t)sizeof(*prog->filter));
 	prog->filter = ret ? NULL : malloc((size_t)size);
 	if (!ret && !prog->filter)
